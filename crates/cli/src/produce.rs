@@ -1,0 +1,269 @@
+//! `lapwing produce`: synthetic scenarios and replayed files, as fast as they go or at a steady rate.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use lapwing_pipeline::settings::{Overrides, Role};
+use lapwing_produce::{
+    DriveOptions, Malformed, Order, ProduceError, Produced, Progress, Replay, ReplayFormat, ReplayOptions, Telemetry,
+    TelemetryOptions, TokenBucket, Volume,
+};
+use lapwing_vocabulary::EventTime;
+use lapwing_vocabulary::time::parse_duration;
+
+use crate::clock::SystemClock;
+use crate::failure::{Failure, IO, USAGE};
+use crate::load;
+use crate::transports;
+
+/// Records whose order is mixed at a time by `--order random`.
+const SHUFFLE_RECORDS: usize = 65_536;
+
+/// Produce events into the source topic of a pipeline: a synthetic scenario, or a replayed file.
+#[derive(Args, Debug)]
+pub struct ProduceArgs {
+    /// The pipeline file: it says where the topic lies.
+    #[arg(default_value = "pipelines/telemetry.toml")]
+    pub pipeline: PathBuf,
+    /// Synthetic scenario; this is what is produced unless a file is given.
+    #[arg(long, value_enum, default_value = "telemetry", conflicts_with = "file")]
+    pub scenario: Scenario,
+    /// Replay this file (.gz, .zst or plain).
+    #[arg(long, requires = "format")]
+    pub file: Option<PathBuf>,
+    /// Format of the file.
+    #[arg(long, value_enum, requires = "file")]
+    pub format: Option<FileFormat>,
+    /// Topic instead of the pipeline's source topic.
+    #[arg(long)]
+    pub topic: Option<String>,
+    /// Write JSON lines to this file instead of a topic (`-` is standard output).
+    #[arg(long, conflicts_with = "topic")]
+    pub output: Option<PathBuf>,
+    /// Events per second; left out, as fast as they go.
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// Stop after so many events.
+    #[arg(long)]
+    pub limit: Option<u64>,
+    /// Order of a replayed file.
+    #[arg(long, value_enum, default_value = "in-order")]
+    pub order: FileOrder,
+    /// Replay the file again and again; time goes on and ids stay unique.
+    #[arg(long)]
+    pub forever: bool,
+    /// Pass over lines that cannot be read instead of stopping.
+    #[arg(long)]
+    pub skip_malformed: bool,
+    /// Field whose value becomes the record key (files other than kdd).
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Seed of every draw.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Number of hosts: of the scenario, or that a kdd file is spread over.
+    #[arg(long)]
+    pub hosts: Option<usize>,
+    /// Event time of the first event, RFC 3339. Default: so that the last one happens about now, for ever: now.
+    #[arg(long)]
+    pub start: Option<String>,
+    /// Length of the scenario in event time, such as 1h.
+    #[arg(long, default_value = "1h")]
+    pub span: String,
+    /// Scenario events per second of event time.
+    #[arg(long, default_value_t = 100.0)]
+    pub density: f64,
+    /// First part of the scenario without anomalies, such as 20m.
+    #[arg(long, default_value = "0s")]
+    pub quiet: String,
+    /// Share of anomalous events after the quiet part.
+    #[arg(long, default_value_t = 0.01)]
+    pub anomalies: f64,
+}
+
+/// Synthetic worlds.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Scenario {
+    /// Connections of a thousand hosts, with port scans, SYN floods, exfiltration, brute force and dead hosts.
+    Telemetry,
+}
+
+/// Formats of replayed files.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FileFormat {
+    /// The KDD Cup 1999 connection records: 41 features and a label, no header.
+    Kdd,
+    /// CSV with a header line; each record becomes a JSON object.
+    Csv,
+    /// JSON lines, passed through.
+    Json,
+    /// Any lines, passed through.
+    Lines,
+}
+
+/// Order of a replayed file.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FileOrder {
+    /// As it stands.
+    InOrder,
+    /// Mixed within a moving window of 65,536 records.
+    Random,
+}
+
+/// Runs the command.
+pub fn run(args: &ProduceArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
+    let settings = load::settings(&args.pipeline, &Overrides::default())?;
+    let pace = args.rate.map(TokenBucket::steady).transpose()?;
+    let events = events(args)?;
+    let (topic, mut producer) = match &args.output {
+        Some(path) => ("lines".to_owned(), transports::line_producer(path)?),
+        None => {
+            let topic = args.topic.clone().or_else(|| settings.source.topic.clone());
+            let topic =
+                topic.ok_or_else(|| Failure::new(USAGE, "the pipeline reads files: name a --topic or --output"))?;
+            let mut topics = transports::topics(&settings)?;
+            topics.create(&topic, settings.topics.layout(Role::Source))?;
+            drop(topics);
+            (topic, transports::producer(&settings)?)
+        }
+    };
+    let options = DriveOptions { pace, ..DriveOptions::new(topic.as_str()) };
+    let bar = bar(args);
+    let mut on_progress = |progress: &Progress| {
+        bar.set_position(progress.events);
+        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let progress = lapwing_produce::produce(events, producer.as_mut(), options, &SystemClock, &mut on_progress)?;
+    bar.finish_and_clear();
+    let seconds = (progress.elapsed_micros as f64 / 1e6).max(1e-6);
+    let text = format!(
+        "{} events ({} anomalous, {:.1} MB) into {topic} in {seconds:.1} s: {:.0} events/s",
+        progress.events,
+        progress.anomalies,
+        progress.bytes as f64 / 1e6,
+        progress.events as f64 / seconds,
+    );
+    match &args.output {
+        Some(path) if path.as_os_str() == "-" => tracing::info!("{text}"),
+        _ => crate::print_line(&text),
+    }
+    Ok(())
+}
+
+type Events = Box<dyn Iterator<Item = Result<Produced, ProduceError>>>;
+
+fn events(args: &ProduceArgs) -> Result<Events, Failure> {
+    let events: Events = match (&args.file, args.format) {
+        (Some(file), Some(format)) => Box::new(Replay::open(replay_options(args, file, format)?)?),
+        _ => Box::new(Telemetry::new(telemetry_options(args)?)?.map(Ok)),
+    };
+    Ok(match args.limit {
+        Some(limit) => Box::new(events.take(usize::try_from(limit).unwrap_or(usize::MAX))),
+        None => events,
+    })
+}
+
+fn telemetry_options(args: &ProduceArgs) -> Result<TelemetryOptions, Failure> {
+    let span_micros = if args.forever { i64::MAX } else { duration("--span", &args.span)? };
+    let start = match &args.start {
+        Some(text) => moment(text)?,
+        // Events of the future are refused, so a finite scenario ends where the clock stands.
+        None if args.forever => now(),
+        None => EventTime(now().0.saturating_sub(span_micros)),
+    };
+    let mut options = TelemetryOptions {
+        seed: args.seed,
+        start,
+        span_micros,
+        volume: Volume::PerSecond(args.density),
+        quiet_micros: duration("--quiet", &args.quiet)?,
+        ..TelemetryOptions::default()
+    };
+    options.anomalies.share = args.anomalies;
+    options.hosts = args.hosts.unwrap_or(options.hosts);
+    Ok(options)
+}
+
+fn replay_options(args: &ProduceArgs, file: &std::path::Path, format: FileFormat) -> Result<ReplayOptions, Failure> {
+    let format = match format {
+        FileFormat::Kdd => ReplayFormat::Kdd,
+        FileFormat::Csv => ReplayFormat::Csv,
+        FileFormat::Json => ReplayFormat::JsonLines,
+        FileFormat::Lines => ReplayFormat::Lines,
+    };
+    let mut options = ReplayOptions::new(file, format);
+    if let Some(start) = &args.start {
+        options.start = moment(start)?;
+    }
+    options.hosts = args.hosts.unwrap_or(options.hosts);
+    options.order = match args.order {
+        FileOrder::InOrder => Order::InOrder,
+        FileOrder::Random => Order::Random { seed: args.seed, window: SHUFFLE_RECORDS },
+    };
+    options.malformed = if args.skip_malformed { Malformed::Skip } else { Malformed::Fail };
+    options.repeat = args.forever;
+    options.limit = args.limit;
+    options.seed = args.seed;
+    options.key = args.key.clone();
+    Ok(options)
+}
+
+fn bar(args: &ProduceArgs) -> ProgressBar {
+    let (bar, template) = match args.limit {
+        Some(limit) => {
+            (ProgressBar::new(limit), "{msg} {wide_bar} {human_pos}/{human_len} events, {per_sec}, {eta} left")
+        }
+        None => (ProgressBar::new_spinner(), "{msg} {spinner} {human_pos} events, {per_sec}"),
+    };
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is valid")).with_message("producing")
+}
+
+fn now() -> EventTime {
+    EventTime(lapwing_produce::Clock::now_micros(&SystemClock))
+}
+
+fn moment(text: &str) -> Result<EventTime, Failure> {
+    EventTime::parse(text)
+        .ok_or_else(|| Failure::new(USAGE, format!("--start {text}: not a time\nhint: 2026-01-31T12:00:00Z")))
+}
+
+fn duration(option: &str, text: &str) -> Result<i64, Failure> {
+    parse_duration(text)
+        .ok_or_else(|| Failure::new(USAGE, format!("{option} {text}: not a length of time\nhint: 90s, 20m, 24h")))
+}
+
+/// Writes each record's value as a line.
+pub struct LineProducer {
+    /// Where to.
+    pub writer: Box<dyn std::io::Write + Send>,
+}
+
+impl lapwing_vocabulary::port::Producer for LineProducer {
+    fn append(&mut self, records: Vec<lapwing_vocabulary::OutputRecord>) -> Result<(), lapwing_vocabulary::PortError> {
+        for record in records {
+            let written = self.writer.write_all(&record.value).and_then(|()| self.writer.write_all(b"\n"));
+            written.map_err(|error| lapwing_vocabulary::PortError::Storage(format!("write lines: {error}")))?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), lapwing_vocabulary::PortError> {
+        let flushed = self.writer.flush();
+        flushed.map_err(|error| lapwing_vocabulary::PortError::Storage(format!("write lines: {error}")))
+    }
+}
+
+/// A producer that writes lines to a file or standard output.
+pub fn line_producer(path: &std::path::Path) -> Result<LineProducer, Failure> {
+    let writer: Box<dyn std::io::Write + Send> = if path.as_os_str() == "-" {
+        Box::new(std::io::BufWriter::with_capacity(1 << 20, std::io::stdout()))
+    } else {
+        let file = std::fs::File::create(path);
+        let file = file.map_err(|error| Failure::new(IO, format!("create {}: {error}", path.display())))?;
+        Box::new(std::io::BufWriter::with_capacity(1 << 20, file))
+    };
+    Ok(LineProducer { writer })
+}

@@ -1,0 +1,53 @@
+use lapwing_vocabulary::Contribution;
+
+use crate::ensemble::Ensemble;
+use crate::error::DetectError;
+use crate::matrix::Matrix;
+
+/// Most inputs named for a row: what a person reads at a glance.
+pub const CONTRIBUTIONS_MAX: usize = 5;
+
+impl Ensemble {
+    /// Returns the inputs that had most to do with a row's score, largest first, at most [`CONTRIBUTIONS_MAX`].
+    ///
+    /// Each member divides its own score among its columns (robust z by distance, forest along its paths); what made
+    /// the row look more usual is left out. Members are averaged with their surprisals as weights, so the member
+    /// that raised the alert has the say. Shares are of all columns, also of those not returned.
+    /// Shape: `row` has d values. Errors: `WidthMismatch`.
+    pub fn explain(&self, row: &[f32]) -> Result<Vec<Contribution>, DetectError> {
+        let shares = self.shares(row)?;
+        let mut order: Vec<usize> = (0..row.len()).filter(|place| shares[*place] > 0.0).collect();
+        order.sort_by(|a, b| shares[*b].total_cmp(&shares[*a]));
+        order.truncate(CONTRIBUTIONS_MAX);
+        let contribution = |place: usize| Contribution {
+            input: self.columns.name(place).unwrap_or_default(),
+            share: shares[place],
+            actual: (!row[place].is_nan()).then(|| f64::from(row[place])),
+            expected: f64::from(self.medians[place]),
+        };
+        Ok(order.into_iter().map(contribution).collect())
+    }
+
+    /// Each column's share; they sum to 1, or are all 0 if no column stands out.
+    fn shares(&self, row: &[f32]) -> Result<Vec<f64>, DetectError> {
+        let mut credit = vec![0.0; row.len()];
+        let weights = self.weights(&Matrix::from_values(row.len(), row.to_vec())?)?;
+        for (member, weight) in self.members.iter().zip(weights) {
+            member.attribute(row, weight, &mut credit);
+        }
+        let total: f64 = credit.iter().sum();
+        if total > 0.0 {
+            credit.iter_mut().for_each(|part| *part /= total);
+        }
+        Ok(credit)
+    }
+
+    /// The members' surprisals at one row; equal if nobody is surprised.
+    fn weights(&self, row: &Matrix) -> Result<Vec<f64>, DetectError> {
+        let surprisals = self.surprisals(row)?;
+        match surprisals.iter().any(|surprisal| *surprisal > 0.0) {
+            true => Ok(surprisals),
+            false => Ok(vec![1.0; surprisals.len()]),
+        }
+    }
+}

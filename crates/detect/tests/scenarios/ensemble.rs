@@ -1,0 +1,150 @@
+//! An ensemble as the pipeline uses it: trained on normal rows, asked about others.
+
+use crate::world::{WIDTH, columns, ensemble, member, normal};
+use lapwing_detect::explanation::CONTRIBUTIONS_MAX;
+use lapwing_detect::{DetectError, Ensemble, Inputs, Matrix, MemberSpec, Method};
+
+const ALERT_RATE: f64 = 0.01;
+
+/// A normal row with one value replaced.
+fn planted(column: usize, value: f32) -> [f32; WIDTH] {
+    let mut row = [0.1, 1.0, -0.2, 0.1, 0.7, 0.0];
+    row[column] = value;
+    row
+}
+
+#[test]
+fn the_share_of_normal_rows_flagged_is_the_alert_rate() {
+    for (seed, rate) in [(1, 0.01), (2, 0.003), (3, 0.05)] {
+        let ensemble = ensemble(&normal(40_000, seed), rate, seed);
+        let scores = ensemble.score(&normal(40_000, seed + 100)).unwrap();
+        let flagged = scores.flagged.iter().filter(|flagged| **flagged).count() as f64 / 40_000.0;
+        // Sampling error of 40,000 rows scored and 20,000 calibrated on, four deviations wide.
+        let tolerance = 4.0 * (rate * (1.0 / 40_000.0 + 1.0 / 20_000.0)).sqrt();
+        assert!((flagged - rate).abs() < tolerance, "seed {seed}: {flagged} flagged at a rate of {rate}");
+        assert!((ensemble.threshold() - (1.0 - rate)).abs() < 1e-15);
+    }
+}
+
+#[test]
+fn tails_of_held_out_normal_rows_are_uniform() {
+    let ensemble = ensemble(&normal(20_000, 1), ALERT_RATE, 1);
+    let scores = ensemble.score(&normal(20_000, 2)).unwrap();
+    let forest = &scores.members[1];
+    for tails in [&scores.tail, &forest.tail] {
+        for share in [0.8, 0.5, 0.2, 0.05] {
+            let seen = tails.iter().filter(|tail| **tail <= share).count() as f64 / 20_000.0;
+            assert!((seen - share).abs() < 0.02, "{seen} of the rows have tails up to {share}");
+        }
+    }
+}
+
+#[test]
+fn a_planted_value_is_flagged_and_the_explanation_names_its_column() {
+    let ensemble = ensemble(&normal(10_000, 1), ALERT_RATE, 1);
+    for (column, name, value) in [(0, "a", 9.0), (1, "b", -90.0), (2, "c", 8.0), (4, "skewed", 25.0)] {
+        let row = planted(column, value);
+        let scores = ensemble.score(&Matrix::from_rows(&[row]).unwrap()).unwrap();
+        assert!(scores.flagged[0] && scores.score[0] >= ensemble.threshold(), "{name}: {scores:?}");
+        let contributions = ensemble.explain(&row).unwrap();
+        assert_eq!((contributions[0].input.as_str(), contributions[0].actual), (name, Some(f64::from(value))));
+        assert!(contributions[0].share > 0.4, "{contributions:?}");
+        assert!(contributions.len() <= CONTRIBUTIONS_MAX);
+        assert!(contributions.is_sorted_by(|a, b| a.share >= b.share));
+        let expected = if name == "skewed" { std::f64::consts::LN_2 } else { 0.0 };
+        assert!((contributions[0].expected - expected).abs() < 0.5, "{contributions:?}");
+    }
+}
+
+#[test]
+fn planted_rows_rank_above_normal_ones_for_every_method() {
+    let rows = normal(2000, 5);
+    let strange = |n: usize| [4.0, 40.0, -4.0, -4.0, 0.1, 0.0].map(|value: f32| value * (1.0 + n as f32 / 40.0));
+    let anomalies = Matrix::from_rows(&(0..40).map(strange).collect::<Vec<_>>()).unwrap();
+    for method in [Method::RobustZscore, Method::FOREST] {
+        let ensemble = Ensemble::fit(columns(), &rows, &[member("only", method)], ALERT_RATE, 1).unwrap();
+        let (usual, strange) = (ensemble.score(&normal(2000, 6)).unwrap(), ensemble.score(&anomalies).unwrap());
+        let pairs = strange.tail.iter().flat_map(|a| usual.tail.iter().map(move |b| a < b));
+        let above = pairs.filter(|above| *above).count() as f64 / (2000.0 * 40.0);
+        assert!(above > 0.99, "{}: AUROC {above}", method.name());
+        assert_eq!(usual.vote.is_some(), method == Method::RobustZscore);
+    }
+}
+
+#[test]
+fn a_row_scores_the_same_bits_in_any_batch() {
+    let ensemble = ensemble(&normal(3000, 1), ALERT_RATE, 1);
+    let rows = normal(301, 2);
+    let together = ensemble.score(&rows).unwrap();
+    for size in [1, 3, 8, 64, 65, 300] {
+        for start in (0..rows.rows()).step_by(size) {
+            let places: Vec<usize> = (start..(start + size).min(rows.rows())).collect();
+            let part = ensemble.score(&rows.take(&places)).unwrap();
+            assert_eq!(part.tail[..], together.tail[places[0]..][..places.len()]);
+            for (part, whole) in part.members.iter().zip(&together.members) {
+                assert_eq!(part.raw[..], whole.raw[places[0]..][..places.len()]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_seed_decides_everything() {
+    let rows = normal(1000, 1);
+    assert_eq!(ensemble(&rows, ALERT_RATE, 7), ensemble(&rows, ALERT_RATE, 7));
+    assert_ne!(ensemble(&rows, ALERT_RATE, 7), ensemble(&rows, ALERT_RATE, 8));
+}
+
+#[test]
+fn members_read_only_the_inputs_named() {
+    let named = |names: &[&str]| Inputs::Named(names.iter().map(|name| (*name).to_owned()).collect());
+    let members = [
+        MemberSpec { name: "left".into(), method: Method::RobustZscore, inputs: named(&["a", "c"]) },
+        MemberSpec { name: "right".into(), method: Method::FOREST, inputs: named(&["b"]) },
+    ];
+    let ensemble = Ensemble::fit(columns(), &normal(5000, 1), &members, ALERT_RATE, 1).unwrap();
+    let [plain, moved] = [0.0, 60.0].map(|b| ensemble.score(&Matrix::from_rows(&[planted(1, b)]).unwrap()).unwrap());
+    assert_eq!(plain.members[0], moved.members[0]);
+    assert!(moved.members[1].raw[0] > plain.members[1].raw[0]);
+    assert_eq!(ensemble.explain(&planted(1, 60.0)).unwrap()[0].input, "b");
+    let told = ensemble.detector_scores(&moved, 0);
+    assert_eq!(told.iter().map(|score| score.detector.as_str()).collect::<Vec<_>>(), ["left", "right", "column_vote"]);
+}
+
+#[test]
+fn settings_that_make_no_ensemble_are_refused() {
+    let rows = normal(300, 1);
+    let spike = || member("spike", Method::RobustZscore);
+    let unknown = MemberSpec { inputs: Inputs::Named(vec!["nowhere".into()]), ..spike() };
+    let trees = member("forest", Method::IsolationForest { trees: 0, samples: 256 });
+    let samples = member("forest", Method::IsolationForest { trees: 1, samples: 1000 });
+    let cases = [
+        (vec![], 0.01, "at least one"),
+        (vec![spike(), spike()], 0.01, "called `spike`"),
+        (vec![spike()], 0.0, "alert_rate"),
+        (vec![spike()], f64::NAN, "alert_rate"),
+        (vec![unknown], 0.01, "`nowhere`"),
+        (vec![trees], 0.01, "`trees` is 0"),
+        (vec![samples], 0.01, "`samples` is 1000"),
+    ];
+    for (members, rate, text) in cases {
+        let error = Ensemble::fit(columns(), &rows, &members, rate, 1).unwrap_err();
+        assert!(matches!(error, DetectError::Setting(_)) && error.to_string().contains(text), "{error}");
+    }
+    let few = Ensemble::fit(columns(), &normal(9, 1), &[spike()], 0.01, 1);
+    assert!(matches!(few, Err(DetectError::TooFewRows { needed: 10, found: 9, .. })));
+    let narrow = Matrix::from_rows(&[[1.0], [2.0]]).unwrap();
+    let refused = ensemble(&rows, 0.01, 1).score(&narrow);
+    assert!(matches!(refused, Err(DetectError::WidthMismatch { expected: WIDTH, found: 1, .. })));
+}
+
+#[test]
+fn few_or_constant_rows_still_make_an_ensemble() {
+    let constant = Matrix::from_rows(&[[1.0; WIDTH]; 50]).unwrap();
+    let ensemble = ensemble(&constant, ALERT_RATE, 1);
+    let both = Matrix::from_rows(&[[1.0; WIDTH], [1.0, 1.0, 1.0, 1.0, 1.0, 5.0], [f32::NAN; WIDTH]]).unwrap();
+    let scores = ensemble.score(&both).unwrap();
+    assert_eq!(scores.flagged, [false, true, false], "{scores:?}");
+    assert_eq!(ensemble.explain(both.row(1)).unwrap()[0].input, "flag");
+    assert_eq!(ensemble.explain(both.row(0)).unwrap(), []);
+}

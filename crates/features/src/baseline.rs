@@ -1,0 +1,156 @@
+//! A baseline knows what is usual: a mean and a variance in which each value's weight falls to 1/e per `length`.
+//!
+//! **Prior.** Beside the baseline of each entity there is one of the whole partition over the same column. An entity
+//! with a weight of n observations is judged by the mixture of both, its own share being n / (n + n₀). n₀ starts at
+//! [`PRIOR_WEIGHT`] and fades to nothing at [`OWN_WEIGHT`], because entities may differ by orders of magnitude: there
+//! even a thousandth of the partition's variance would hide everything an entity of a quiet kind does.
+//!
+//! **Robust, and yet adapting.** A value further than k = [`WINSOR_Z`] standard deviations away moves the baseline
+//! only as if it were at k. One such value moves the mean by k/W standard deviations (W: weight of the baseline) and
+//! raises the variance by a factor of about 1 + k²/W, however wild it was. If they keep coming, those factors
+//! multiply: after a share s of the baseline's weight has been renewed, the standard deviation has grown by about
+//! e^(s·k²/2) and the limit with it, so a new level a thousand standard deviations away is reached after about half
+//! of `length`, one a million away after about 0.8, and at last the variance decays to that of the new level. A burst
+//! of 1 % of the weight raises the standard deviation by a fifth. So no state is needed to tell a burst from a shift: duration does.
+
+use crate::accumulator::usable;
+use crate::decay::decay;
+
+/// Words of one baseline: weight, mean, variance, newest event time.
+pub(crate) const BASELINE_WORDS: usize = 4;
+/// The largest z-score, either way: beyond it "more unusual" says nothing more.
+pub const Z_MAX: f64 = 50.0;
+/// From this many standard deviations on a value moves the baseline no further.
+const WINSOR_Z: f64 = 6.0;
+/// Observations the partition's baseline is worth for an entity without any of its own.
+const PRIOR_WEIGHT: f64 = 8.0;
+/// Weight of own observations from which an entity stands alone.
+const OWN_WEIGHT: f64 = 32.0;
+/// Weight of observations in the partition below which nothing is known: a variance of fewer is mostly chance.
+const KNOWN_WEIGHT: f64 = 5.0;
+/// A standard deviation is taken to be at least this part of the level: just above the rounding of single-precision
+/// values, which would otherwise look like wild deviations from a constant.
+const DEVIATION_RELATIVE_MIN: f64 = 1e-6;
+
+/// Returns how many standard deviations a value lies from the mean. Range: −50..=50.
+#[inline]
+pub(crate) fn standardise(value: f64, mean: f64, variance: f64) -> f64 {
+    let deviation = variance.sqrt().max(DEVIATION_RELATIVE_MIN * value.abs().max(mean.abs()));
+    if deviation == 0.0 { 0.0 } else { ((value - mean) / deviation).clamp(-Z_MAX, Z_MAX) }
+}
+
+/// What is usual: mean and variance.
+#[derive(Clone, Copy, Debug)]
+struct Usual {
+    mean: f64,
+    variance: f64,
+}
+
+impl Usual {
+    /// The value, drawn to the limit if it lies beyond. The value's own size must not widen the limit, or the wildest
+    /// would move the baseline most; only after nothing but zeros there is no other scale to go by.
+    #[inline]
+    fn winsorised(self, value: f64) -> f64 {
+        let known = self.variance.sqrt().max(DEVIATION_RELATIVE_MIN * self.mean.abs());
+        let deviation = if known == 0.0 { DEVIATION_RELATIVE_MIN * value.abs() } else { known };
+        let reach = WINSOR_Z * deviation;
+        value.max(self.mean - reach).min(self.mean + reach)
+    }
+}
+
+/// A decaying mean and variance at the moment of one event.
+#[derive(Clone, Copy, Debug)]
+struct Decaying {
+    /// Weight of all observations at `time`.
+    weight: f64,
+    mean: f64,
+    variance: f64,
+    /// Newest event time. Units: microseconds.
+    time: f64,
+    /// Weight of the observation at hand: 1, or less if it is older than `time`.
+    own: f64,
+}
+
+impl Decaying {
+    /// Reads the words and lets time pass up to `time`.
+    #[inline]
+    fn load(words: &[f64], time: f64, length: f64) -> Self {
+        let loaded = Self { weight: words[0], mean: words[1], variance: words[2], time: words[3], own: 1.0 };
+        if loaded.weight == 0.0 {
+            return Self { time, ..loaded };
+        }
+        if time < loaded.time {
+            return Self { own: decay((loaded.time - time) / length), ..loaded };
+        }
+        Self { weight: loaded.weight * decay((time - loaded.time) / length), time, ..loaded }
+    }
+
+    /// Takes the value and writes the words.
+    /// Source: West 1979, "Updating mean and variance estimates", with the weights decayed before.
+    #[inline]
+    fn take(self, value: f64, words: &mut [f64]) {
+        let weight = self.weight + self.own;
+        let (share, distance) = (self.own / weight, value - self.mean);
+        words[0] = weight;
+        words[1] = self.mean + distance * share;
+        words[2] = (self.weight / weight) * (self.variance + distance * distance * share);
+        words[3] = self.time;
+    }
+
+    fn usual(self) -> Usual {
+        Usual { mean: self.mean, variance: self.variance }
+    }
+
+    /// What is usual for this entity, given the partition as prior.
+    #[inline]
+    fn with_prior(self, prior: Usual) -> Usual {
+        if self.weight >= OWN_WEIGHT {
+            return self.usual();
+        }
+        let fading = 1.0 - self.weight / OWN_WEIGHT;
+        let own = self.weight / (self.weight + PRIOR_WEIGHT * fading * fading);
+        let apart = self.mean - prior.mean;
+        Usual {
+            mean: own * self.mean + (1.0 - own) * prior.mean,
+            // The variance of a mixture: within both, and between their means.
+            variance: own * self.variance + (1.0 - own) * prior.variance + own * (1.0 - own) * apart * apart,
+        }
+    }
+}
+
+/// The baselines of one column with one length: of each entity, and of the partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Baseline {
+    pub(crate) input: usize,
+    pub(crate) length_micros: i64,
+    /// Indices of the features that show its z-score.
+    pub(crate) outputs: Vec<usize>,
+}
+
+impl Baseline {
+    /// Judges the event's value by the past, then takes it in. A null value changes nothing.
+    #[inline]
+    pub(crate) fn fold(&self, entity: &mut [f64], shared: &mut [f64], time: i64, inputs: &[f64], out: &mut [f64]) {
+        let value = inputs[self.input];
+        let z = if usable(value) { self.judge_and_take(entity, shared, time as f64, value) } else { f64::NAN };
+        for output in &self.outputs {
+            out[*output] = z;
+        }
+    }
+
+    #[inline]
+    fn judge_and_take(&self, entity: &mut [f64], shared: &mut [f64], time: f64, value: f64) -> f64 {
+        let length = self.length_micros as f64;
+        let all = Decaying::load(shared, time, length);
+        let own = Decaying::load(entity, time, length);
+        if all.weight < KNOWN_WEIGHT {
+            all.take(value, shared);
+            own.take(value, entity);
+            return 0.0;
+        }
+        let usual = own.with_prior(all.usual());
+        all.take(all.usual().winsorised(value), shared);
+        own.take(usual.winsorised(value), entity);
+        standardise(value, usual.mean, usual.variance)
+    }
+}

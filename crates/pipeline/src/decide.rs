@@ -1,0 +1,203 @@
+//! From scores to findings: which rows are alerts, of what type, how urgent. Episodes, which join the findings of one
+//! story, will live here; until then every flagged event is a finding of its own.
+
+use arrow::array::{Array, AsArray, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::{cast, take_record_batch};
+use arrow::datatypes::{DataType, SchemaRef};
+use lapwing_sql::{Predicate, SqlError};
+use lapwing_vocabulary::{Alert, Contribution, EventBatch, Severity};
+use sha2::{Digest, Sha256};
+
+use crate::score::{Model, Scored};
+use crate::settings::AlertType;
+
+/// Type of a finding to which none of the declared types applies.
+pub const DEFAULT_KIND: &str = "anomaly";
+
+/// The decide stage of one partition.
+pub struct Decide {
+    pipeline: String,
+    id: Option<String>,
+    types: Vec<(AlertType, Predicate)>,
+}
+
+/// An alert, and where its event stands in the batch.
+#[derive(Debug)]
+pub struct Finding {
+    /// Index of the event in the batch that was scored.
+    pub row: u32,
+    /// The alert.
+    pub alert: Alert,
+}
+
+impl Decide {
+    /// Plans the conditions of the declared types over rows of `schema`.
+    pub fn new(
+        pipeline: &str,
+        id: Option<&str>,
+        types: &[AlertType],
+        schema: &SchemaRef,
+    ) -> Result<Self, (String, SqlError)> {
+        let plan = |kind: &AlertType| match Predicate::plan(&kind.when, schema) {
+            Ok(predicate) => Ok((kind.clone(), predicate)),
+            Err(error) => Err((kind.name.clone(), error)),
+        };
+        let types = types.iter().map(plan).collect::<Result<_, _>>()?;
+        Ok(Self { pipeline: pipeline.to_owned(), id: id.map(str::to_owned), types })
+    }
+
+    /// Turns flagged rows into alerts, in the order of the rows.
+    pub fn decide(
+        &self,
+        model: &Model,
+        events: &EventBatch,
+        entities: &StringArray,
+        scored: &Scored,
+    ) -> Result<Vec<Finding>, SqlError> {
+        let flagged: Vec<u32> = (0..events.len() as u32).filter(|row| scored.scores.flagged[*row as usize]).collect();
+        if flagged.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = take_record_batch(&events.rows, &UInt32Array::from(flagged.clone()))
+            .expect("flagged rows lie within the batch");
+        let kinds = self.kinds(&rows)?;
+        let ids = self.id.as_ref().map(|id| text_column(&rows, id));
+        let finding = |(at, row): (usize, &u32)| {
+            let event_id = ids.as_ref().filter(|ids| ids.is_valid(at)).map(|ids| ids.value(at).to_owned());
+            let alert = self.alert(model, events, entities, scored, *row as usize, kinds[at], event_id);
+            Finding { row: *row, alert }
+        };
+        Ok(flagged.iter().enumerate().map(finding).collect())
+    }
+
+    /// For each row the first declared type whose condition holds.
+    fn kinds(&self, rows: &RecordBatch) -> Result<Vec<Option<&AlertType>>, SqlError> {
+        let mut kinds = vec![None; rows.num_rows()];
+        for (kind, predicate) in self.types.iter().rev() {
+            let holds = predicate.evaluate(rows)?;
+            for (row, chosen) in kinds.iter_mut().enumerate() {
+                if holds.value(row) {
+                    *chosen = Some(kind);
+                }
+            }
+        }
+        Ok(kinds)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one row of five parallel products")]
+    fn alert(
+        &self,
+        model: &Model,
+        events: &EventBatch,
+        entities: &StringArray,
+        scored: &Scored,
+        row: usize,
+        kind: Option<&AlertType>,
+        event_id: Option<String>,
+    ) -> Alert {
+        let (tail, threshold) = (scored.scores.tail[row], model.ensemble.threshold());
+        let severity = kind.map_or_else(|| severity(tail, 1.0 - threshold), |kind| kind.severity);
+        let kind = kind.map_or(DEFAULT_KIND, |kind| kind.name.as_str());
+        let entity = entities.value(row);
+        let position = events.position(row);
+        let contributions =
+            model.ensemble.explain(scored.matrix.row(row)).expect("the matrix was encoded for this model");
+        let detectors = model.ensemble.detector_scores(&scored.scores, row);
+        Alert {
+            id: alert_id(&self.pipeline, kind, entity, &position.to_string()),
+            pipeline: self.pipeline.clone(),
+            kind: kind.to_owned(),
+            severity,
+            entity: entity.to_owned(),
+            event_id,
+            event_time: events.times[row].to_rfc3339(),
+            summary: summary(entity, kind, &contributions),
+            score: 1.0 - tail,
+            threshold,
+            detectors,
+            contributions,
+            positions: vec![position],
+            model: model.id(),
+        }
+    }
+}
+
+/// Urgency of a finding without a declared type: a tenth of the tolerated rate is an error, a hundredth critical.
+fn severity(tail: f64, alert_rate: f64) -> Severity {
+    match tail / alert_rate {
+        ratio if ratio <= 0.01 => Severity::Critical,
+        ratio if ratio <= 0.1 => Severity::Error,
+        _ => Severity::Warning,
+    }
+}
+
+/// The same finding always has the same id, whoever computes it, so that no receiver counts it twice.
+fn alert_id(pipeline: &str, kind: &str, entity: &str, opened_at: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [pipeline, kind, entity, opened_at] {
+        // The length goes first, so that no two lists of parts run together into the same bytes.
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn summary(entity: &str, kind: &str, contributions: &[Contribution]) -> String {
+    let told = contributions.iter().take(3).map(|contribution| {
+        let actual = contribution.actual.map_or("missing".to_owned(), short);
+        format!("{} {actual} (usually {})", contribution.input, short(contribution.expected))
+    });
+    let told: Vec<String> = told.collect();
+    format!("{kind} on {entity}: {}", told.join(", "))
+}
+
+/// A number as people read it: about three significant digits.
+fn short(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        size if size >= 1e6 => format!("{value:.2e}"),
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 1.0 => trimmed(format!("{value:.2}")),
+        size if size >= 0.001 => trimmed(format!("{value:.4}")),
+        _ => format!("{value:.1e}"),
+    }
+}
+
+fn trimmed(text: String) -> String {
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A column as text.
+pub(crate) fn text_column(rows: &RecordBatch, name: &str) -> StringArray {
+    let column = rows.column_by_name(name).expect("the plan keeps the id column");
+    cast(column, &DataType::Utf8).expect("every decoded type has a text form").as_string::<i32>().clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_enough_to_read() {
+        let told: Vec<String> = [0.0, 12.0, 12.345, 1234.5, 0.01234, 0.000001, -3.5e9].map(short).to_vec();
+        assert_eq!(told, ["0", "12", "12.35", "1234", "0.0123", "1.0e-6", "-3.50e9"]);
+    }
+
+    #[test]
+    fn ids_depend_on_every_part_and_on_nothing_else() {
+        let id = alert_id("p", "k", "e", "t[0]@1");
+        assert_eq!(id, alert_id("p", "k", "e", "t[0]@1"));
+        assert_eq!(id.len(), 32);
+        for other in
+            [alert_id("p", "k", "e", "t[0]@2"), alert_id("pk", "", "e", "t[0]@1"), alert_id("p", "k", "f", "t[0]@1")]
+        {
+            assert_ne!(id, other);
+        }
+    }
+
+    #[test]
+    fn urgency_follows_how_far_the_tail_is_below_the_tolerated_rate() {
+        let urgencies = [0.003, 0.0003, 0.00003].map(|tail| severity(tail, 0.003));
+        assert_eq!(urgencies, [Severity::Warning, Severity::Error, Severity::Critical]);
+    }
+}

@@ -1,0 +1,40 @@
+//! The river: source → decode → enrich → aggregate → score → decide → commit.
+//!
+//! A [`plan::Plan`] is compiled once from the [`settings`]. For each partition it makes a [`task::Task`], which takes
+//! records through the stages in one thread; a [`worker::Worker`] drives the tasks of its partitions over a transport
+//! and commits what they put out, epoch by epoch, all or none.
+
+/// The pipeline file, checked.
+pub mod settings;
+/// What can stop a pipeline.
+pub mod error;
+/// Time, handed in.
+pub mod clock;
+/// Bytes to typed columns.
+pub mod decode;
+/// The inferred schema, kept.
+pub mod frozen;
+/// New columns by SQL and reference tables.
+pub mod enrich;
+/// Reference tables, watched and kept by content.
+pub mod references;
+/// Event-time features per entity.
+pub mod aggregate;
+/// The ensemble over rows.
+pub mod score;
+/// From scores to alerts.
+pub mod decide;
+/// Products as output records.
+pub mod render;
+/// The compiled pipeline.
+pub mod plan;
+/// One partition: stages and memory.
+pub mod task;
+/// The loop that drives tasks over a transport.
+pub mod worker;
+/// Counters, latencies, newest alerts.
+pub mod status;
+/// The counters in Prometheus' text form.
+pub mod metrics;
+/// A pipeline driven from a test.
+pub mod by_hand;

@@ -1,0 +1,415 @@
+//! The compiled pipeline: what the settings mean for these columns. Planned once; every task is made from it.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
+use lapwing_detect::{Encoding as ModelEncoding, InputSpec, Inputs as ModelInputs, MemberSpec, Method as ModelMethod};
+use lapwing_features::{FeatureSpec, Graph, Measure as FeatureMeasure, Over};
+use lapwing_sql::{Enricher, Predicate, ReferenceTable};
+use lapwing_state::Identity;
+use lapwing_vocabulary::Partition;
+use sha2::{Digest, Sha256};
+
+use crate::aggregate::{Aggregate, schema_with_features};
+use crate::decide::Decide;
+use crate::decode::schema::Schema;
+use crate::decode::{DecodeOptions, Decoder, Format};
+use crate::enrich::Enrich;
+use crate::error::RunError;
+use crate::settings::{self, Inputs, Measure, Pipeline, Settings, Span};
+
+/// What a plan is for: training reads columns that running does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Detect.
+    Run,
+    /// Gather rows to fit models to: also the columns of `train.where`.
+    Train,
+}
+
+/// Names of the output topics; `None` where an output is switched off.
+#[derive(Clone, Debug)]
+pub struct OutputTopics {
+    /// Alerts.
+    pub alerts: Arc<str>,
+    /// Enriched events.
+    pub enriched: Option<Arc<str>>,
+    /// Records that did not fit.
+    pub dead_letters: Arc<str>,
+    /// Events behind the watermark.
+    pub late: Option<Arc<str>>,
+}
+
+/// A compiled pipeline.
+pub struct Plan {
+    /// The settings it was compiled from.
+    pub settings: Pipeline,
+    /// Output topics.
+    pub topics: OutputTopics,
+    /// Columns of the rows after enrich and aggregate.
+    pub rows: SchemaRef,
+    /// What decode builds.
+    pub decode: DecodeOptions,
+    /// Inputs of the model: columns and how they become numbers.
+    pub inputs: Vec<InputSpec>,
+    /// Detectors, each with its inputs.
+    pub members: Vec<MemberSpec>,
+    /// Whether enriched output is the original record with fields added (JSON passed through by `*`).
+    pub(crate) splices_original: bool,
+    /// Columns that enriched output adds, or consists of.
+    pub(crate) rendered_columns: Vec<String>,
+
+    query: Option<String>,
+    needed: Vec<String>,
+    events: SchemaRef,
+    graph: Arc<Graph>,
+    digest: String,
+}
+
+impl Plan {
+    /// Compiles settings for events of `schema`. `header` names the fields of CSV records; `extra` columns are kept
+    /// although no stage reads them. All faults are listed.
+    pub fn compile(
+        settings: Pipeline,
+        schema: &Schema,
+        header: Option<Vec<String>>,
+        tables: &[ReferenceTable],
+        purpose: Purpose,
+        extra: &[String],
+    ) -> Result<Self, RunError> {
+        let mut faults = Vec::new();
+        let events = schema.arrow();
+        let query = settings.enrich.query.clone();
+        let (wide, wildcard) = match &query {
+            None => (events.clone(), true),
+            Some(query) => match Enricher::plan(query, &events, tables) {
+                Ok(enricher) => (enricher.schema().clone(), enricher.has_wildcard()),
+                Err(error) => return Err(RunError::Plan(vec![format!("[enrich] query: {error}")])),
+            },
+        };
+        let graph = Graph::new(settings.features.iter().map(feature_spec).collect());
+        let graph = Arc::new(graph.map_err(|error| RunError::Plan(vec![format!("[features] {error}")]))?);
+        check_feature_columns(&settings, &wide, &mut faults);
+        let all_rows = schema_with_features(&wide, &graph);
+        let (inputs, members) = detector_inputs(&settings, &wide, &graph, &mut faults);
+        let is_json = header.is_none();
+        let rendered_columns = rendered_columns(&settings, schema, &wide, &graph, wildcard && is_json);
+        let mut needed = vec![settings.source.key.clone()];
+        needed.extend(settings.source.id.clone());
+        needed.extend(graph.columns().iter().cloned());
+        needed.extend(inputs.iter().map(|input| input.column.clone()));
+        needed.extend(rendered_columns.iter().cloned());
+        needed.extend(predicate_columns(&settings, &all_rows, purpose, &mut faults));
+        needed.extend(extra.iter().cloned());
+        needed.retain(|name| wide.field_with_name(name).is_ok());
+        needed.sort();
+        needed.dedup();
+        for (what, name) in [("key", Some(&settings.source.key)), ("id", settings.source.id.as_ref())] {
+            if let Some(name) = name.filter(|name| wide.field_with_name(name).is_err()) {
+                faults.push(format!(
+                    "[source] {what} = \"{name}\": the enrich query drops this column; {}",
+                    near(name, &wide)
+                ));
+            }
+        }
+        if !faults.is_empty() {
+            return Err(RunError::Plan(faults));
+        }
+        let (enriched, read) = narrow(query.as_deref(), &events, tables, &needed)?;
+        let mut decoded = read;
+        decoded.extend([settings.source.key.clone(), settings.source.time.clone()]);
+        let decode = decode_options(&settings, schema.narrowed(&decoded), header);
+        Decoder::new(decode.clone()).map_err(|fault| RunError::Plan(vec![format!("[source] {fault}")]))?;
+        let rows = schema_with_features(&enriched, &graph);
+        let digest = digest(&settings, schema, &graph);
+        let topics = output_topics(&settings);
+        let events = decode.schema.arrow();
+        let splices_original = wildcard && is_json;
+        Ok(Self {
+            settings,
+            topics,
+            rows,
+            decode,
+            inputs,
+            members,
+            splices_original,
+            rendered_columns,
+            query,
+            needed,
+            events,
+            graph,
+            digest,
+        })
+    }
+
+    /// The reference tables the settings name.
+    pub fn tables(&self) -> Vec<settings::ReferenceTable> {
+        self.settings.enrich.tables.clone()
+    }
+
+    /// The enrich stage with these tables.
+    pub(crate) fn enrich(&self, partition: Partition, tables: &[ReferenceTable]) -> Result<Enrich, RunError> {
+        let enricher = match &self.query {
+            None => None,
+            Some(query) => Some(
+                Enricher::plan(query, &self.events, tables)
+                    .and_then(|enricher| enricher.narrow(&self.needed))
+                    .map_err(|error| RunError::enrich(partition, error))?,
+            ),
+        };
+        Ok(Enrich::new(enricher, tables))
+    }
+
+    /// The aggregate stage, without memory.
+    pub(crate) fn aggregate(&self) -> Aggregate {
+        let source = &self.settings.source;
+        Aggregate::new(self.graph.clone(), &source.key, self.rows.clone(), source.watermark_micros)
+    }
+
+    /// The decide stage.
+    pub(crate) fn decide(&self) -> Result<Decide, RunError> {
+        let settings = &self.settings;
+        Decide::new(&settings.name, settings.source.id.as_deref(), &settings.decide.types, &self.rows)
+            .map_err(|(name, error)| RunError::Plan(vec![format!("[decide.types.{name}] when: {error}")]))
+    }
+
+    /// What a snapshot of a partition must say of itself to be taken up.
+    pub fn identity(&self, partition: Partition) -> Identity {
+        Identity {
+            pipeline: self.settings.name.clone(),
+            topic: self.source_name().to_owned(),
+            partition,
+            graph_digest: self.digest.clone(),
+        }
+    }
+
+    /// Fingerprint of everything that decides what state means.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The source topic; for files, which have none, the word `files`.
+    pub fn source_name(&self) -> &str {
+        self.settings.source.topic.as_deref().unwrap_or("files")
+    }
+
+    /// Names of the features, in order.
+    pub fn features(&self) -> &[String] {
+        self.graph.names()
+    }
+
+    /// Bytes of state per entity, without its key.
+    pub fn entity_bytes(&self) -> usize {
+        self.graph.entity_words() * size_of::<f64>()
+    }
+}
+
+fn feature_spec(feature: &settings::Feature) -> FeatureSpec {
+    let measure = match feature.measure {
+        Measure::Count => FeatureMeasure::Count,
+        Measure::Sum => FeatureMeasure::Sum,
+        Measure::Mean => FeatureMeasure::Mean,
+        Measure::Min => FeatureMeasure::Min,
+        Measure::Max => FeatureMeasure::Max,
+        Measure::Std => FeatureMeasure::StandardDeviation,
+        Measure::Zscore => FeatureMeasure::Zscore,
+    };
+    let over = match feature.span {
+        Span::Over(length_micros) => Over::Window { length_micros },
+        Span::Baseline(length_micros) => Over::Baseline { length_micros },
+    };
+    FeatureSpec { name: feature.name.clone(), measure, column: feature.column.clone(), over }
+}
+
+fn decode_options(settings: &Settings, schema: Schema, header: Option<Vec<String>>) -> DecodeOptions {
+    let format = match (&settings.source.format, header) {
+        (settings::Format::Csv(csv), Some(header)) => Format::Csv { delimiter: csv.delimiter, header },
+        _ => Format::Json,
+    };
+    DecodeOptions {
+        schema,
+        format,
+        key: settings.source.key.clone(),
+        time: settings.source.time.clone(),
+        max_future_micros: settings.source.max_future_micros,
+        max_record_bytes: settings.max_record_bytes,
+    }
+}
+
+fn output_topics(settings: &Settings) -> OutputTopics {
+    let outputs = &settings.outputs;
+    OutputTopics {
+        alerts: outputs.alerts.as_str().into(),
+        enriched: outputs.enriched.as_deref().map(Arc::from),
+        dead_letters: outputs.dead_letters.as_str().into(),
+        late: outputs.late.as_deref().map(Arc::from),
+    }
+}
+
+/// Plans the query for the needed columns only; returns the schema it gives and the event columns it reads.
+fn narrow(
+    query: Option<&str>,
+    events: &SchemaRef,
+    tables: &[ReferenceTable],
+    needed: &[String],
+) -> Result<(SchemaRef, Vec<String>), RunError> {
+    let Some(query) = query else {
+        let fields: Vec<_> = events.fields().iter().filter(|field| needed.contains(field.name())).cloned().collect();
+        let names = fields.iter().map(|field| field.name().clone()).collect();
+        return Ok((Arc::new(ArrowSchema::new(fields)), names));
+    };
+    let enricher = Enricher::plan(query, events, tables)
+        .and_then(|enricher| enricher.narrow(needed))
+        .map_err(|error| RunError::Plan(vec![format!("[enrich] query: {error}")]))?;
+    Ok((enricher.schema().clone(), enricher.events_columns()))
+}
+
+fn check_feature_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Vec<String>) {
+    for feature in &settings.features {
+        let Some(column) = &feature.column else { continue };
+        match rows.field_with_name(column) {
+            Err(_) => faults.push(format!("[features] {}: no column `{column}`; {}", feature.name, near(column, rows))),
+            Ok(field) if !is_number(field) && feature.measure != Measure::Count => {
+                faults.push(format!(
+                    "[features] {}: column `{column}` is {}, not a number",
+                    feature.name,
+                    field.data_type()
+                ));
+            }
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Enriched output adds the columns the query made, and the features if asked for. Where the original record cannot be
+/// spliced (CSV, or a query that names its columns) it consists of the query's columns.
+fn rendered_columns(
+    settings: &Settings,
+    events: &Schema,
+    rows: &ArrowSchema,
+    graph: &Graph,
+    splices: bool,
+) -> Vec<String> {
+    if settings.outputs.enriched.is_none() {
+        return Vec::new();
+    }
+    let names = rows.fields().iter().map(|field| field.name().clone());
+    let mut names: Vec<String> = names.filter(|name| !splices || events.field(name).is_none()).collect();
+    if settings.outputs.features {
+        names.extend(graph.names().iter().cloned());
+    }
+    names
+}
+
+/// Inputs of all detectors together, and of each detector on its own.
+fn detector_inputs(
+    settings: &Settings,
+    rows: &ArrowSchema,
+    graph: &Graph,
+    faults: &mut Vec<String>,
+) -> (Vec<InputSpec>, Vec<MemberSpec>) {
+    let mut inputs: Vec<InputSpec> = Vec::new();
+    let mut members = Vec::new();
+    for detector in &settings.detect.detectors {
+        let names = match &detector.inputs {
+            Inputs::Numeric { exclude } => numeric_inputs(settings, rows, graph, exclude),
+            Inputs::Features => graph.names().to_vec(),
+            Inputs::Listed(names) => names.clone(),
+        };
+        let mut own = Vec::new();
+        for name in names {
+            match input(settings, rows, graph, &name) {
+                Ok(spec) => {
+                    own.push(name);
+                    if !inputs.contains(&spec) {
+                        inputs.push(spec);
+                    }
+                }
+                Err(fault) => faults.push(format!("[detect.{}] inputs: {fault}", detector.name)),
+            }
+        }
+        if own.is_empty() && faults.is_empty() {
+            faults.push(format!(
+                "[detect.{}] has no inputs: name columns or features, or declare [features]",
+                detector.name
+            ));
+        }
+        let method = match detector.method {
+            settings::Method::RobustZscore => ModelMethod::RobustZscore,
+            settings::Method::IsolationForest { trees, samples } => ModelMethod::IsolationForest { trees, samples },
+        };
+        members.push(MemberSpec { name: detector.name.clone(), method, inputs: ModelInputs::Named(own) });
+    }
+    (inputs, members)
+}
+
+fn numeric_inputs(settings: &Settings, rows: &ArrowSchema, graph: &Graph, exclude: &[String]) -> Vec<String> {
+    let source = &settings.source;
+    let known = |name: &String| {
+        *name == source.key || *name == source.time || source.id.as_ref() == Some(name) || exclude.contains(name)
+    };
+    let encoded = |name: &String| settings.encode.iter().any(|(column, _)| column == name);
+    let columns = rows.fields().iter().filter(|field| is_number(field) || encoded(field.name()));
+    let columns = columns.map(|field| field.name().clone()).filter(|name| !known(name));
+    columns.chain(graph.names().iter().filter(|name| !exclude.contains(name)).cloned()).collect()
+}
+
+fn input(settings: &Settings, rows: &ArrowSchema, graph: &Graph, name: &str) -> Result<InputSpec, String> {
+    let spec = |encoding| Ok(InputSpec { column: name.to_owned(), encoding });
+    if graph.names().iter().any(|feature| feature == name) {
+        return spec(ModelEncoding::Numeric);
+    }
+    let Ok(field) = rows.field_with_name(name) else {
+        return Err(format!("no column or feature `{name}`; {}", near_of(name, rows, graph)));
+    };
+    match settings.encode.iter().find(|(column, _)| column == name) {
+        Some((_, settings::Encoding::OneHot)) => spec(ModelEncoding::OneHot),
+        Some((_, settings::Encoding::Frequency)) => spec(ModelEncoding::Frequency),
+        None if is_number(field) => spec(ModelEncoding::Numeric),
+        None => Err(format!("column `{name}` is {}, not a number; name it in [encode]", field.data_type())),
+    }
+}
+
+fn predicate_columns(settings: &Settings, rows: &SchemaRef, purpose: Purpose, faults: &mut Vec<String>) -> Vec<String> {
+    let mut columns = Vec::new();
+    let types = settings.decide.types.iter().map(|kind| (format!("[decide.types.{}] when", kind.name), &kind.when));
+    let filter = settings.train.filter.as_ref().filter(|_| purpose == Purpose::Train);
+    for (place, expression) in types.chain(filter.map(|filter| ("[train] where".to_owned(), filter))) {
+        match Predicate::plan(expression, rows) {
+            Ok(predicate) => columns.extend(predicate.columns()),
+            Err(error) => faults.push(format!("{place}: {error}")),
+        }
+    }
+    columns
+}
+
+fn is_number(field: &ArrowField) -> bool {
+    field.data_type().is_numeric() || *field.data_type() == DataType::Boolean
+}
+
+fn near(name: &str, rows: &ArrowSchema) -> String {
+    nearest(name, rows.fields().iter().map(|field| field.name().as_str()).collect())
+}
+
+fn near_of(name: &str, rows: &ArrowSchema, graph: &Graph) -> String {
+    let columns = rows.fields().iter().map(|field| field.name().as_str());
+    nearest(name, columns.chain(graph.names().iter().map(String::as_str)).collect())
+}
+
+fn nearest(name: &str, known: Vec<&str>) -> String {
+    let near = known.iter().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+    match near.filter(|near| strsim::jaro_winkler(name, near) > 0.75) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are: {}", known.join(", ")),
+    }
+}
+
+fn digest(settings: &Pipeline, schema: &Schema, graph: &Graph) -> String {
+    let schema = serde_json::to_string(schema).expect("a schema has a JSON form");
+    let mut hash = Sha256::new();
+    for part in [settings.digest().as_str(), graph.digest(), &schema] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}

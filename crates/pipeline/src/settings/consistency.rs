@@ -1,0 +1,224 @@
+use super::connect::Connect;
+use super::detect::{Detector, Inputs};
+use super::features::Measure;
+use super::nearest::{listed, nearest, quoted};
+use super::pipeline::Settings;
+use super::report::Report;
+use super::schema::{FieldType, SchemaField};
+use super::source::Format;
+
+/// A column that exists, and its type if that is known.
+struct Column<'a> {
+    name: &'a str,
+    path: Option<&'a str>,
+    kind: Option<FieldType>,
+}
+
+impl<'a> Column<'a> {
+    fn of_field(field: &'a SchemaField) -> Self {
+        Self { name: &field.name, path: field.path.as_deref(), kind: Some(field.kind) }
+    }
+
+    fn of_unknown_type(name: &'a String) -> Self {
+        Self { name, path: None, kind: None }
+    }
+}
+
+/// Checks what involves more than one table of the file.
+pub(super) fn check(settings: &Settings, report: &Report<'_>) {
+    check_topic(settings, report);
+    check_topics_differ(settings, report);
+    check_enriched_extras(settings, report);
+    let declared = declared_columns(settings);
+    if let Some(declared) = &declared {
+        check_source_fields(settings, declared, report);
+        check_feature_names(settings, declared, report);
+    }
+    // A query may add, drop and rename columns, so only without one is it known what features and detectors see.
+    let known = declared.filter(|_| settings.enrich.query.is_none());
+    if let Some(known) = &known {
+        check_feature_columns(settings, known, report);
+        check_encoded_columns(settings, known, report);
+    }
+    check_detectors(settings, known.as_deref(), report);
+}
+
+fn check_topic(settings: &Settings, report: &Report<'_>) {
+    if settings.source.topic.is_none()
+        && !matches!(settings.connect, Connect::Files(_))
+        && !report.is_given(&["source", "topic"])
+    {
+        let hint = "the topic that is read; only with [connect.files] it may be left out".to_owned();
+        report.add(&report.key_place(&["source"]), "`source.topic` is missing".to_owned(), hint);
+    }
+}
+
+fn check_topics_differ(settings: &Settings, report: &Report<'_>) {
+    let topics = settings.topics_named();
+    let path = |role: &'static str| if role == "source" { ["source", "topic"] } else { ["outputs", role] };
+    for (index, (role, topic)) in topics.iter().enumerate() {
+        let Some((other, _)) = topics[..index].iter().find(|(_, earlier)| earlier == topic) else {
+            continue;
+        };
+        let (place, other_place) = (path(role.name()), path(other.name()));
+        let message =
+            format!("`{}` and `{}` are the same topic, {}", other_place.join("."), place.join("."), quoted(topic));
+        let hint = "topics of different roles must differ".to_owned();
+        report.add_pair(&report.value_place(&place), &report.value_place(&other_place), message, hint);
+    }
+}
+
+fn check_enriched_extras(settings: &Settings, report: &Report<'_>) {
+    let extras = [("features", settings.outputs.features), ("scores", settings.outputs.scores)];
+    for (name, wanted) in extras {
+        if wanted && settings.outputs.enriched.is_none() && report.is_given(&["outputs", name]) {
+            let message = format!("`outputs.{name}` adds to enriched events, but they are switched off");
+            let place = report.value_place(&["outputs", name]);
+            let other = report.value_place(&["outputs", "enriched"]);
+            report.add_pair(&place, &other, message, format!("remove `{name}`, or name a topic in `enriched`"));
+        }
+    }
+}
+
+/// The columns the file declares. `None` if they are only known at run time.
+fn declared_columns(settings: &Settings) -> Option<Vec<Column<'_>>> {
+    if let Some(fields) = &settings.schema {
+        return Some(fields.iter().map(Column::of_field).collect());
+    }
+    match &settings.source.format {
+        Format::Csv(csv) => Some(csv.columns.as_ref()?.iter().map(Column::of_unknown_type).collect()),
+        Format::Json => None,
+    }
+}
+
+fn check_source_fields(settings: &Settings, declared: &[Column<'_>], report: &Report<'_>) {
+    let source = &settings.source;
+    let fields =
+        [("key", Some(source.key.as_str())), ("time", Some(source.time.as_str())), ("id", source.id.as_deref())];
+    for (role, field) in fields {
+        let Some(field) = field.filter(|field| !field.is_empty()) else {
+            continue;
+        };
+        if !declared.iter().any(|column| column.name == field || column.path == Some(field)) {
+            let place = report.value_place(&["source", role]);
+            unknown_column(report, &place, &format!("`source.{role}`"), field, declared.iter().map(|c| c.name));
+        }
+    }
+}
+
+fn check_feature_names(settings: &Settings, declared: &[Column<'_>], report: &Report<'_>) {
+    for feature in &settings.features {
+        if declared.iter().any(|column| column.name == feature.name) {
+            let message = format!("the feature `{}` has the name of a field", feature.name.escape_debug());
+            let place = report.key_place(&["features", &feature.name]);
+            let in_schema = report.key_place(&["schema", &feature.name]);
+            let in_csv = report.key_place(&["source", "csv", "columns"]);
+            let other = if settings.schema.is_some() { in_schema } else { in_csv };
+            report.add_pair(&place, &other, message, "rename the feature".to_owned());
+        }
+    }
+}
+
+fn check_feature_columns(settings: &Settings, known: &[Column<'_>], report: &Report<'_>) {
+    for feature in &settings.features {
+        let Some(name) = &feature.column else {
+            continue;
+        };
+        let place = report.value_place(&["features", &feature.name, feature.measure.name()]);
+        match known.iter().find(|column| column.name == name) {
+            None => {
+                let what = format!("the feature `{}`", feature.name.escape_debug());
+                unknown_column(report, &place, &what, name, known.iter().map(|column| column.name));
+            }
+            Some(column) if feature.measure != Measure::Count && !is_numeric(column) => {
+                let message = format!("`{}` of {} needs numbers", feature.measure.name(), quoted(name));
+                let hint = "only count takes columns of other types".to_owned();
+                report.add_pair(&place, &report.value_place(&["schema", name]), message, hint);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn check_encoded_columns(settings: &Settings, known: &[Column<'_>], report: &Report<'_>) {
+    for (name, _) in &settings.encode {
+        if !known.iter().any(|column| column.name == name) {
+            let place = report.key_place(&["encode", name]);
+            unknown_column(report, &place, "[encode]", name, known.iter().map(|column| column.name));
+        }
+    }
+}
+
+fn check_detectors(settings: &Settings, known: Option<&[Column<'_>]>, report: &Report<'_>) {
+    for detector in &settings.detect.detectors {
+        match &detector.inputs {
+            Inputs::Features if settings.features.is_empty() => {
+                let path = ["detect", &detector.name, "inputs"];
+                if report.is_given(&path) {
+                    let message = "inputs are all features, but there are none".to_owned();
+                    report.add(&report.value_place(&path), message, "add [features], or list columns".to_owned());
+                }
+            }
+            Inputs::Features => {}
+            Inputs::Listed(names) => check_inputs(settings, detector, ("inputs", names), known, report),
+            Inputs::Numeric { exclude } => {
+                check_inputs(settings, detector, ("exclude", exclude), known, report);
+            }
+        }
+    }
+}
+
+fn check_inputs(
+    settings: &Settings,
+    detector: &Detector,
+    (key, names): (&str, &[String]),
+    known: Option<&[Column<'_>]>,
+    report: &Report<'_>,
+) {
+    let Some(known) = known else {
+        return;
+    };
+    for name in names {
+        let is_feature = settings.features.iter().any(|feature| feature.name == *name);
+        let is_encoded = settings.encode.iter().any(|(column, _)| column == name);
+        let place = report.text_place(&["detect", &detector.name, key], name);
+        match known.iter().find(|column| column.name == name) {
+            _ if is_feature || is_encoded => {}
+            None => {
+                let features = settings.features.iter().map(|feature| feature.name.as_str());
+                let names = known.iter().map(|column| column.name).chain(features);
+                unknown_column(
+                    report,
+                    &place,
+                    &format!("the detector `{}`", detector.name.escape_debug()),
+                    name,
+                    names,
+                );
+            }
+            Some(column) if key == "inputs" && !is_numeric(column) => {
+                let message = format!("{} holds no numbers", quoted(name));
+                let hint = format!("encode it: [encode] {name} = \"frequency\"");
+                report.add_pair(&place, &report.value_place(&["schema", name]), message, hint);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn is_numeric(column: &Column<'_>) -> bool {
+    !matches!(column.kind, Some(FieldType::Text | FieldType::Time))
+}
+
+fn unknown_column<'a>(
+    report: &Report<'_>,
+    place: &std::ops::Range<usize>,
+    user: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) {
+    let hint = match nearest(name, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are: {}", listed(known)),
+    };
+    report.add(place, format!("{user} uses {}, which is not a column", quoted(name)), hint);
+}

@@ -1,0 +1,75 @@
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::features::{Feature, Span};
+use super::pipeline::Settings;
+use super::source::Format;
+
+/// First of all that is hashed. A change of what follows needs another number, and throws all state away.
+const VERSION: &str = "lapwing state digest 1";
+
+/// What is hashed: the version, then every fact as label and value, each preceded by its length in bytes as 8 bytes,
+/// little end first. Lengths of time are microseconds. An absent value leaves its fact out.
+struct Facts(Sha256);
+
+impl Facts {
+    fn add(&mut self, label: &str, value: &str) {
+        for text in [label, value] {
+            self.0.update((text.len() as u64).to_le_bytes());
+            self.0.update(text);
+        }
+    }
+
+    fn add_all<'a>(&mut self, label: &str, values: impl IntoIterator<Item = &'a str>) {
+        values.into_iter().for_each(|value| self.add(label, value));
+    }
+}
+
+/// Fingerprint of everything that decides state. Topic, group and transport do not: the same records give the same state
+/// wherever they come from. Reference tables count by name and path; their contents change at run time.
+pub(super) fn digest(settings: &Settings) -> String {
+    let mut facts = Facts(Sha256::new());
+    facts.add("version", VERSION);
+    facts.add("name", &settings.name);
+    add_source(&mut facts, settings);
+    for field in settings.schema.iter().flatten() {
+        facts.add("field", &field.name);
+        facts.add("field.type", field.kind.name());
+        facts.add_all("field.path", field.path.as_deref());
+    }
+    for table in &settings.enrich.tables {
+        facts.add("table", &table.name);
+        facts.add("table.path", table.path.written());
+    }
+    facts.add_all("query", settings.enrich.query.as_deref());
+    settings.features.iter().for_each(|feature| add_feature(&mut facts, feature));
+    facts.0.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
+        hex
+    })
+}
+
+fn add_source(facts: &mut Facts, settings: &Settings) {
+    let source = &settings.source;
+    facts.add("format", source.format.name());
+    if let Format::Csv(csv) = &source.format {
+        facts.add("csv.delimiter", &csv.delimiter.to_string());
+        facts.add_all("csv.column", csv.columns.iter().flatten().map(String::as_str));
+    }
+    facts.add("key", &source.key);
+    facts.add("time", &source.time);
+    facts.add("watermark", &source.watermark_micros.to_string());
+    facts.add("max_future", &source.max_future_micros.to_string());
+    facts.add("max_record_bytes", &settings.max_record_bytes.to_string());
+}
+
+fn add_feature(facts: &mut Facts, feature: &Feature) {
+    facts.add("feature", &feature.name);
+    facts.add("feature.measure", feature.measure.name());
+    facts.add_all("feature.column", feature.column.as_deref());
+    match feature.span {
+        Span::Over(micros) => facts.add("feature.over", &micros.to_string()),
+        Span::Baseline(micros) => facts.add("feature.baseline", &micros.to_string()),
+    }
+}

@@ -1,0 +1,104 @@
+/// Keys and tables of the file.
+pub(super) const ROOT: &[&str] = &[
+    "name",
+    "workers",
+    "commit_interval",
+    "max_batch_events",
+    "max_record_bytes",
+    "source",
+    "schema",
+    "enrich",
+    "encode",
+    "features",
+    "detect",
+    "decide",
+    "train",
+    "outputs",
+    "topics",
+    "state",
+    "models",
+    "connect",
+];
+/// `[source]`
+pub(super) const SOURCE: &[&str] = &["topic", "format", "key", "time", "id", "watermark", "max_future", "group", "csv"];
+/// `[source.csv]`
+pub(super) const CSV: &[&str] = &["delimiter", "header", "columns"];
+/// A field of `[schema]` written as a table.
+pub(super) const SCHEMA_FIELD: &[&str] = &["type", "path"];
+/// `[enrich]`
+pub(super) const ENRICH: &[&str] = &["tables", "query"];
+/// A feature of `[features]`.
+pub(super) const FEATURE: &[&str] = &["count", "sum", "mean", "min", "max", "std", "zscore", "over", "baseline"];
+/// `[detect.<detector>]`
+pub(super) const DETECTOR: &[&str] = &["method", "inputs", "exclude", "model", "trees", "samples"];
+/// `[decide]`
+pub(super) const DECIDE: &[&str] = &["alert_rate", "types"];
+/// `[decide.types.<type>]`
+pub(super) const ALERT_TYPE: &[&str] = &["when", "severity"];
+/// `[train]`
+pub(super) const TRAIN: &[&str] = &["where", "sample", "seed"];
+/// `[outputs]`
+pub(super) const OUTPUTS: &[&str] = &["alerts", "enriched", "dead_letters", "late", "features", "scores"];
+/// What can be said of one topic, and of all of them.
+pub(super) const LAYOUT: &[&str] = &["partitions", "replication", "retention", "retention_bytes", "compact"];
+/// `[topics]`: the layout, and a table for each role.
+pub(super) const TOPICS: &[&str] = &[
+    "partitions",
+    "replication",
+    "retention",
+    "retention_bytes",
+    "compact",
+    "source",
+    "alerts",
+    "enriched",
+    "dead_letters",
+    "late",
+];
+/// `[state]`
+pub(super) const STATE: &[&str] = &["path", "snapshot_interval"];
+/// `[models]`
+pub(super) const MODELS: &[&str] = &["path"];
+/// `[connect]`
+pub(super) const CONNECT: &[&str] = &["embedded", "kafka", "files"];
+/// `[connect.embedded]`
+pub(super) const EMBEDDED: &[&str] = &["path", "sync"];
+/// `[connect.files]`
+pub(super) const FILES: &[&str] = &["inputs", "outputs", "follow"];
+
+/// Every table with its keys; `<…>` stands for a name the user chooses.
+const SECTIONS: &[(&str, &[&str])] = &[
+    ("", ROOT),
+    ("source", SOURCE),
+    ("source.csv", CSV),
+    ("schema.<field>", SCHEMA_FIELD),
+    ("enrich", ENRICH),
+    ("enrich.tables", &["<table>"]),
+    ("encode", &["<column>"]),
+    ("features.<feature>", FEATURE),
+    ("detect.<detector>", DETECTOR),
+    ("decide", DECIDE),
+    ("decide.types.<type>", ALERT_TYPE),
+    ("train", TRAIN),
+    ("outputs", OUTPUTS),
+    ("topics", TOPICS),
+    ("topics.<role>", LAYOUT),
+    ("state", STATE),
+    ("models", MODELS),
+    ("connect", CONNECT),
+    ("connect.embedded", EMBEDDED),
+    ("connect.kafka", &["<property>"]),
+    ("connect.files", FILES),
+];
+
+/// Every key the pipeline file knows, by its full name: `source.watermark`, `detect.<detector>.trees`. `<…>` stands for
+/// a name the user chooses.
+pub fn known_keys() -> Vec<String> {
+    let full = |section: &str, key: &str| if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+    SECTIONS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| full(section, key))).collect()
+}
+
+/// The tables in which a key stands.
+pub(super) fn sections_of(key: &str) -> Vec<&'static str> {
+    let has = SECTIONS.iter().filter(|(_, keys)| keys.contains(&key));
+    has.map(|(section, _)| if section.is_empty() { "the top of the file, before any table" } else { section }).collect()
+}

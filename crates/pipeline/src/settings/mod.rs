@@ -1,0 +1,66 @@
+//! The pipeline file: read with places, checked at once, and only then a [`Pipeline`].
+//!
+//! Reading goes section by section. Whatever cannot be used is reported and replaced by its default, so that reading
+//! goes on and every fault is found in one go; a [`Pipeline`] is handed out only if nothing was reported. Thus whoever
+//! holds one need not check again.
+
+/// The pipeline: its parts, how it is made, what decides its state.
+mod pipeline;
+/// `[source]`: where events come from and which fields matter.
+mod source;
+/// `[schema]`: names, types and paths of the fields.
+mod schema;
+/// `[enrich]`: reference tables and the query; `[encode]`: categories for models.
+mod enrich;
+/// `[features]`: measures over windows of event time.
+mod features;
+/// `[detect.*]`: detectors and the models they use.
+mod detect;
+/// `[decide]`: the alert rate and the anomaly types; `[train]`: what models are fitted to.
+mod decide;
+/// `[outputs]`: where results go; `[topics]`: how topics are laid out.
+mod outputs;
+/// `[state]` and `[models]`: folders on disk.
+mod storage;
+/// `[connect.*]`: the transport.
+mod connect;
+/// `[connect.kafka]`: properties of librdkafka, with variables of the environment.
+mod kafka;
+/// Values that must not be shown.
+mod secret;
+/// Faults, and the report of all of them.
+mod fault;
+/// Collects faults, and knows where each key stands in the file.
+mod report;
+/// A table of the file, its keys, and values of each type.
+mod section;
+/// Sizes as text, and which values are allowed.
+mod units;
+/// The name that was probably meant.
+mod nearest;
+/// Every key there is, by section.
+mod keys;
+/// What no section can check on its own.
+mod consistency;
+/// The checked pipeline as text again.
+mod resolved;
+/// The fingerprint of what decides state.
+mod digest;
+#[cfg(test)]
+mod tests;
+
+pub use connect::{Connect, EmbeddedLog, FilePlace, Files, LocalPath};
+pub use decide::{AlertType, Decide, Train};
+pub use detect::{Detect, Detector, Inputs, Method, ModelVersion};
+pub use enrich::{Encoding, Enrich, ReferenceTable};
+pub use fault::{Excerpt, Fault, Faults};
+pub use features::{Feature, Measure, Span};
+pub use kafka::{Kafka, KafkaProperty, PropertyValue};
+pub use keys::known_keys;
+pub use outputs::{Outputs, Role, Topics};
+pub use pipeline::{FILE_BYTES_MAX, Overrides, Pipeline, Settings, Variables};
+pub use schema::{FieldType, SchemaField};
+pub use secret::Secret;
+pub use source::{Csv, Format, Source};
+pub use storage::{Models, State};
+pub use units::{format_size, parse_size};

@@ -1,0 +1,267 @@
+use std::fs::File;
+use std::io::Read;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lapwing_vocabulary::port::TopicLayout;
+use lapwing_vocabulary::time::SECOND;
+use toml_edit::Document;
+
+use super::connect::{self, Connect, EmbeddedLog};
+use super::decide::{self, Decide, Train};
+use super::detect::{self, Detect};
+use super::enrich::{self, Encoding, Enrich};
+use super::fault::{Fault, Faults};
+use super::features::{self, Feature};
+use super::outputs::{self, Outputs, Role, Topics};
+use super::report::Report;
+use super::schema::{self, SchemaField};
+use super::section::Section;
+use super::source::{self, Source};
+use super::storage::{self, Models, State};
+use super::units::is_plain_name;
+use super::{consistency, digest, resolved};
+
+/// Largest pipeline file. Units: bytes. Files written by people have a few thousand.
+pub const FILE_BYTES_MAX: usize = 1 << 20;
+/// Largest record that may be allowed. Units: bytes.
+const RECORD_BYTES_MAX: u64 = 1 << 30;
+
+/// Looks up a variable of the environment.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// A checked pipeline. There is no other way to one than [`Pipeline::parse`] and [`Pipeline::read`], and it cannot be
+/// changed, so whoever holds one need not check again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline {
+    file: PathBuf,
+    settings: Settings,
+}
+
+/// The parts of a [`Pipeline`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Name of the pipeline.
+    pub name: String,
+    /// Threads; `None` is one for each core.
+    pub workers: Option<usize>,
+    /// How often results are committed.
+    pub commit_interval: Duration,
+    /// Most events of one batch.
+    pub max_batch_events: usize,
+    /// Largest record that is read; larger ones become dead letters. Units: bytes.
+    pub max_record_bytes: usize,
+    /// Where events come from.
+    pub source: Source,
+    /// The fields; `None` if they are inferred from a sample.
+    pub schema: Option<Vec<SchemaField>>,
+    /// Reference tables and the query.
+    pub enrich: Enrich,
+    /// Categorical columns and how models see them.
+    pub encode: Vec<(String, Encoding)>,
+    /// Features in the order of the file.
+    pub features: Vec<Feature>,
+    /// Detectors and their model.
+    pub detect: Detect,
+    /// Alert rate and anomaly types.
+    pub decide: Decide,
+    /// What models are fitted to.
+    pub train: Train,
+    /// Where results go.
+    pub outputs: Outputs,
+    /// How topics are laid out.
+    pub topics: Topics,
+    /// Snapshots.
+    pub state: State,
+    /// Model registry.
+    pub models: Models,
+    /// The transport.
+    pub connect: Connect,
+}
+
+/// What the command line sets in place of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Another transport.
+    pub connect: Option<Connect>,
+    /// Folder under which state, models and the embedded log are kept: `state`, `models`, `log`.
+    pub data_dir: Option<PathBuf>,
+    /// Threads.
+    pub workers: Option<usize>,
+}
+
+impl Deref for Pipeline {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl Pipeline {
+    /// Checks the text of a pipeline file. `file` names it in faults, and its folder is where reference tables lie.
+    /// Errors: every fault at once.
+    pub fn parse(text: &str, file: impl AsRef<Path>) -> Result<Self, Faults> {
+        Self::parse_with(text, file, &Overrides::default(), &environment)
+    }
+
+    /// [`Pipeline::parse`] with overrides and the environment handed in.
+    pub fn parse_with(
+        text: &str,
+        file: impl AsRef<Path>,
+        overrides: &Overrides,
+        variables: Variables<'_>,
+    ) -> Result<Self, Faults> {
+        let file = file.as_ref();
+        if text.len() > FILE_BYTES_MAX {
+            return Err(too_large(file));
+        }
+        let document = Document::parse(text).map_err(|error| syntax_fault(file, text, &error))?;
+        let report = Report::new(file, text, Some(document.as_table()));
+        let root = Section::root(&report, document.as_table());
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let mut settings = read_settings(&root, folder, overrides.connect.is_none().then_some(variables));
+        overrides.apply(&mut settings);
+        consistency::check(&settings, &report);
+        report.finish()?;
+        Ok(Self { file: file.to_owned(), settings })
+    }
+
+    /// Reads and checks a pipeline file.
+    /// Errors: every fault at once, or that the file cannot be read.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Faults> {
+        Self::read_with(path, &Overrides::default())
+    }
+
+    /// [`Pipeline::read`] with overrides.
+    pub fn read_with(path: impl AsRef<Path>, overrides: &Overrides) -> Result<Self, Faults> {
+        let path = path.as_ref();
+        let text = read_text(path)?;
+        Self::parse_with(&text, path, overrides, &environment)
+    }
+
+    /// The file it was read from.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The topics it uses, with their roles and layouts, the source first.
+    pub fn topics_used(&self) -> Vec<(Role, &str, &TopicLayout)> {
+        self.settings.topics_named().into_iter().map(|(role, topic)| (role, topic, self.topics.layout(role))).collect()
+    }
+
+    /// Fingerprint, as 64 hexadecimal digits, of everything that decides state: name, how records become events, schema,
+    /// enrichment and features. State of another digest is of no use.
+    pub fn digest(&self) -> String {
+        digest::digest(&self.settings)
+    }
+
+    /// The pipeline with every default filled in, as the text of a pipeline file; secrets are masked. Read under the
+    /// same file name it gives an equal pipeline, unless a secret stood in the file itself.
+    pub fn resolved(&self) -> String {
+        resolved::resolved(&self.settings)
+    }
+}
+
+impl Settings {
+    /// The topics that are used, by role.
+    pub(super) fn topics_named(&self) -> Vec<(Role, &str)> {
+        let outputs = &self.outputs;
+        let all = [
+            (Role::Source, self.source.topic.as_deref()),
+            (Role::Alerts, Some(outputs.alerts.as_str())),
+            (Role::Enriched, outputs.enriched.as_deref()),
+            (Role::DeadLetters, Some(outputs.dead_letters.as_str())),
+            (Role::Late, outputs.late.as_deref()),
+        ];
+        all.into_iter().filter_map(|(role, topic)| Some((role, topic?))).collect()
+    }
+}
+
+impl Overrides {
+    fn apply(&self, settings: &mut Settings) {
+        if let Some(connect) = &self.connect {
+            settings.connect = connect.clone();
+        }
+        if let Some(folder) = &self.data_dir {
+            settings.state.path = folder.join("state");
+            settings.models.path = folder.join("models");
+            if let Connect::Embedded(EmbeddedLog { path, .. }) = &mut settings.connect {
+                *path = folder.join("log");
+            }
+        }
+        settings.workers = self.workers.or(settings.workers);
+    }
+}
+
+fn read_settings(root: &Section<'_>, folder: &Path, variables: Option<Variables<'_>>) -> Settings {
+    let name = read_name(root);
+    let record_bytes = root.field("max_record_bytes").and_then(|field| field.size(1..=RECORD_BYTES_MAX));
+    Settings {
+        workers: root.field("workers").and_then(|field| field.integer(1..=1024)).map(|count| count as usize),
+        commit_interval: Duration::from_micros(root.duration_or("commit_interval", 1_000..=60 * SECOND, 100_000) as u64),
+        max_batch_events: root.integer_or("max_batch_events", 1..=1_000_000, 8192) as usize,
+        max_record_bytes: record_bytes.unwrap_or(10 << 20) as usize,
+        source: source::read(root, &name),
+        schema: schema::read(root),
+        enrich: enrich::read(root, folder),
+        encode: enrich::read_encodings(root),
+        features: features::read(root),
+        detect: detect::read(root, &name),
+        decide: decide::read(root),
+        train: decide::read_train(root),
+        outputs: outputs::read(root, &name),
+        topics: outputs::read_topics(root),
+        state: storage::read_state(root),
+        models: storage::read_models(root),
+        connect: connect::read(root, folder, variables),
+        name,
+    }
+}
+
+fn read_name(root: &Section<'_>) -> String {
+    let field = root.required("name", "add name = \"…\" at the top of the file");
+    let rule = "1 to 64 small letters, digits, underscores and hyphens";
+    field.and_then(|field| field.text_of(|name| is_plain_name(name, "_-"), rule)).unwrap_or_default()
+}
+
+fn read_text(path: &Path) -> Result<String, Faults> {
+    let unreadable = |error: std::io::Error| {
+        let hint = "is the path right, and may it be read?".to_owned();
+        Faults::new(path, vec![Fault::of_file(format!("cannot be read: {error}"), Some(hint))], 0)
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    // A byte more than allowed tells a file that is too large from one that just fits.
+    file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err(too_large(path));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes());
+        let report = Report::new(path, &text, None);
+        // Up to the first wrong byte both texts are the same.
+        report.add(&(at..at + 1), "this is not UTF-8".to_owned(), "save the file as UTF-8".to_owned());
+        report.into_faults()
+    })
+}
+
+fn too_large(file: &Path) -> Faults {
+    let message = format!("larger than {FILE_BYTES_MAX} bytes");
+    let hint = "a pipeline file has a few thousand; is this the right file?".to_owned();
+    Faults::new(file, vec![Fault::of_file(message, Some(hint))], 0)
+}
+
+/// What is not TOML cannot be read further, so this fault stands alone.
+fn syntax_fault(file: &Path, text: &str, error: &toml_edit::TomlError) -> Faults {
+    let report = Report::new(file, text, None);
+    report.add(&error.span().unwrap_or(0..0), format!("not TOML: {}", error.message()), None);
+    report.into_faults()
+}
+
+#[expect(clippy::disallowed_methods, reason = "`${NAME}` in a pipeline file is defined to mean the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,269 @@
+use std::fmt::{Display, Write};
+use std::time::Duration;
+
+use lapwing_vocabulary::port::TopicLayout;
+
+use super::connect::{Connect, FilePlace};
+use super::detect::{Detect, Detector, Inputs, Method};
+use super::features::{Feature, Span};
+use super::outputs::{Outputs, Topics};
+use super::pipeline::Settings;
+use super::source::{Format, Source};
+use super::units::{format_size, show_duration};
+
+/// The text of a pipeline file, line by line.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn table(&mut self, path: &[&str]) {
+        let path: Vec<String> = path.iter().map(|name| key(name)).collect();
+        self.0.push_str(&format!("\n[{}]\n", path.join(".")));
+    }
+
+    fn set(&mut self, name: &str, value: impl Display) {
+        writeln!(self.0, "{} = {value}", key(name)).expect("writing to a String cannot fail");
+    }
+
+    fn set_text(&mut self, name: &str, value: &str) {
+        self.set(name, quote(value));
+    }
+
+    fn set_duration(&mut self, name: &str, micros: i64) {
+        self.set_text(name, &show_duration(micros));
+    }
+
+    fn set_list<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a str>) {
+        let values: Vec<String> = values.into_iter().map(quote).collect();
+        self.set(name, format!("[{}]", values.join(", ")));
+    }
+}
+
+/// A key, in quotes if TOML needs them.
+fn key(name: &str) -> String {
+    let is_bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if is_bare { name.to_owned() } else { quote(name) }
+}
+
+/// A basic string of TOML.
+fn quote(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// The whole file with every default filled in and secrets masked.
+pub(super) fn resolved(settings: &Settings) -> String {
+    let mut text = Text::default();
+    write_root(&mut text, settings);
+    write_source(&mut text, &settings.source);
+    write_schema(&mut text, settings);
+    write_enrich(&mut text, settings);
+    write_features(&mut text, &settings.features);
+    write_detect(&mut text, &settings.detect);
+    write_decide(&mut text, settings);
+    write_outputs(&mut text, &settings.outputs);
+    write_topics(&mut text, &settings.topics);
+    write_storage(&mut text, settings);
+    write_connect(&mut text, &settings.connect);
+    text.0
+}
+
+fn write_root(text: &mut Text, settings: &Settings) {
+    text.set_text("name", &settings.name);
+    if let Some(workers) = settings.workers {
+        text.set("workers", workers);
+    }
+    text.set_duration("commit_interval", micros(settings.commit_interval));
+    text.set("max_batch_events", settings.max_batch_events);
+    text.set_text("max_record_bytes", &format_size(settings.max_record_bytes as u64));
+}
+
+fn write_source(text: &mut Text, source: &Source) {
+    text.table(&["source"]);
+    if let Some(topic) = &source.topic {
+        text.set_text("topic", topic);
+    }
+    text.set_text("format", source.format.name());
+    text.set_text("key", &source.key);
+    text.set_text("time", &source.time);
+    if let Some(id) = &source.id {
+        text.set_text("id", id);
+    }
+    text.set_duration("watermark", source.watermark_micros);
+    text.set_duration("max_future", source.max_future_micros);
+    text.set_text("group", &source.group);
+    if let Format::Csv(csv) = &source.format {
+        text.table(&["source", "csv"]);
+        text.set_text("delimiter", &char::from(csv.delimiter).to_string());
+        text.set("header", csv.columns.is_none());
+        if let Some(columns) = &csv.columns {
+            text.set_list("columns", columns.iter().map(String::as_str));
+        }
+    }
+}
+
+fn write_schema(text: &mut Text, settings: &Settings) {
+    let Some(fields) = &settings.schema else {
+        return;
+    };
+    text.table(&["schema"]);
+    for field in fields {
+        match &field.path {
+            None => text.set_text(&field.name, field.kind.name()),
+            Some(path) => {
+                let value = format!("{{ type = {}, path = {} }}", quote(field.kind.name()), quote(path));
+                text.set(&field.name, value);
+            }
+        }
+    }
+}
+
+fn write_enrich(text: &mut Text, settings: &Settings) {
+    if let Some(query) = &settings.enrich.query {
+        text.table(&["enrich"]);
+        text.set_text("query", query);
+    }
+    if !settings.enrich.tables.is_empty() {
+        text.table(&["enrich", "tables"]);
+        settings.enrich.tables.iter().for_each(|table| text.set_text(&table.name, table.path.written()));
+    }
+    if !settings.encode.is_empty() {
+        text.table(&["encode"]);
+        settings.encode.iter().for_each(|(column, encoding)| text.set_text(column, encoding.name()));
+    }
+}
+
+fn write_features(text: &mut Text, features: &[Feature]) {
+    if features.is_empty() {
+        return;
+    }
+    text.table(&["features"]);
+    for feature in features {
+        let column = feature.column.as_deref().unwrap_or("*");
+        let (span, length) = match feature.span {
+            Span::Over(length) => ("over", length),
+            Span::Baseline(length) => ("baseline", length),
+        };
+        let (measure, column, length) = (feature.measure.name(), quote(column), quote(&show_duration(length)));
+        text.set(&feature.name, format!("{{ {measure} = {column}, {span} = {length} }}"));
+    }
+}
+
+fn write_detect(text: &mut Text, detect: &Detect) {
+    for detector in &detect.detectors {
+        text.table(&["detect", &detector.name]);
+        write_detector(text, detector);
+        text.set_text("model", &format!("{}/{}@{}", detect.ensemble, detector.name, detect.version));
+    }
+}
+
+fn write_detector(text: &mut Text, detector: &Detector) {
+    text.set_text("method", detector.method.name());
+    match &detector.inputs {
+        Inputs::Features => text.set_text("inputs", "features"),
+        Inputs::Listed(names) => text.set_list("inputs", names.iter().map(String::as_str)),
+        Inputs::Numeric { exclude } => {
+            text.set_text("inputs", "numeric");
+            if !exclude.is_empty() {
+                text.set_list("exclude", exclude.iter().map(String::as_str));
+            }
+        }
+    }
+    if let Method::IsolationForest { trees, samples } = detector.method {
+        text.set("trees", trees);
+        text.set("samples", samples);
+    }
+}
+
+fn write_decide(text: &mut Text, settings: &Settings) {
+    text.table(&["decide"]);
+    text.set("alert_rate", settings.decide.alert_rate);
+    for kind in &settings.decide.types {
+        text.table(&["decide", "types", &kind.name]);
+        text.set_text("when", &kind.when);
+        text.set_text("severity", kind.severity.name());
+    }
+    text.table(&["train"]);
+    if let Some(filter) = &settings.train.filter {
+        text.set_text("where", filter);
+    }
+    text.set("sample", settings.train.sample);
+    text.set("seed", settings.train.seed);
+}
+
+fn write_outputs(text: &mut Text, outputs: &Outputs) {
+    text.table(&["outputs"]);
+    let topic = |topic: &Option<String>| topic.as_deref().map_or("false".to_owned(), quote);
+    text.set_text("alerts", &outputs.alerts);
+    text.set("enriched", topic(&outputs.enriched));
+    text.set_text("dead_letters", &outputs.dead_letters);
+    text.set("late", topic(&outputs.late));
+    if outputs.enriched.is_some() {
+        text.set("features", outputs.features);
+        text.set("scores", outputs.scores);
+    }
+}
+
+fn write_topics(text: &mut Text, topics: &Topics) {
+    text.table(&["topics"]);
+    write_layout(text, &topics.base);
+    for (role, layout) in &topics.own {
+        text.table(&["topics", role.name()]);
+        write_layout(text, layout);
+    }
+}
+
+fn write_layout(text: &mut Text, layout: &TopicLayout) {
+    text.set("partitions", layout.partitions);
+    if let Some(replication) = layout.replication {
+        text.set("replication", replication);
+    }
+    if let Some(retention) = layout.retention_micros {
+        text.set_duration("retention", retention);
+    }
+    if let Some(bytes) = layout.retention_bytes {
+        text.set_text("retention_bytes", &format_size(bytes as u64));
+    }
+    text.set("compact", layout.compact);
+}
+
+fn write_storage(text: &mut Text, settings: &Settings) {
+    text.table(&["state"]);
+    text.set_text("path", &settings.state.path.to_string_lossy());
+    text.set_duration("snapshot_interval", micros(settings.state.snapshot_interval));
+    text.table(&["models"]);
+    text.set_text("path", &settings.models.path.to_string_lossy());
+}
+
+fn write_connect(text: &mut Text, connect: &Connect) {
+    text.table(&["connect", connect.name()]);
+    match connect {
+        Connect::Embedded(log) => {
+            text.set_text("path", &log.path.to_string_lossy());
+            text.set("sync", log.sync);
+        }
+        Connect::Kafka(kafka) => {
+            kafka.properties.iter().for_each(|property| text.set_text(&property.name, &property.value.shown()));
+        }
+        Connect::Files(files) => {
+            text.set_list("inputs", files.inputs.iter().map(FilePlace::written));
+            text.set_text("outputs", files.outputs.written());
+            text.set("follow", files.follow);
+        }
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    duration.as_micros() as i64
+}

@@ -1,0 +1,122 @@
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use lapwing_pipeline::by_hand::HandClock;
+use lapwing_pipeline::error::RunError;
+use lapwing_pipeline::plan::Plan;
+use lapwing_pipeline::score::{Model, ModelSource};
+use lapwing_pipeline::status::Status;
+use lapwing_pipeline::worker::{Ended, Surroundings, Worker};
+use lapwing_state::SnapshotStore;
+use lapwing_vocabulary::{OutputRecord, Partition, PortError};
+use tempfile::TempDir;
+
+use super::{Calls, Cut, DEATH, FakeTransport, Log, Script};
+use crate::stream::NOW;
+
+/// A model that can be replaced while workers run.
+#[derive(Debug)]
+pub(crate) struct Models(Mutex<Arc<Model>>);
+
+impl Models {
+    pub(crate) fn new(model: Arc<Model>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(model)))
+    }
+
+    pub(crate) fn replace(&self, model: Arc<Model>) {
+        *self.0.lock().unwrap() = model;
+    }
+}
+
+impl ModelSource for Models {
+    fn changed_from(&self, known: Option<u64>) -> Result<Option<Arc<Model>>, String> {
+        let model = self.0.lock().unwrap().clone();
+        Ok((known != Some(model.version)).then_some(model))
+    }
+}
+
+/// A log and what its workers share: plan, model, clock, a folder of snapshots. Workers come and go.
+pub(crate) struct Fleet {
+    pub(crate) log: Arc<Log>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) models: Arc<Models>,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) calls: Arc<Mutex<Calls>>,
+    folder: TempDir,
+}
+
+impl Fleet {
+    pub(crate) fn new(plan: &Arc<Plan>, model: &Arc<Model>, source: &[Vec<Vec<u8>>]) -> Self {
+        Self {
+            log: Log::new(source.to_vec()),
+            plan: plan.clone(),
+            models: Models::new(model.clone()),
+            clock: Arc::new(HandClock::at(NOW)),
+            status: Arc::default(),
+            calls: Arc::default(),
+            folder: tempfile::tempdir().expect("a temporary folder can be made"),
+        }
+    }
+
+    pub(crate) fn snapshots(&self) -> PathBuf {
+        self.folder.path().join("snapshots")
+    }
+
+    /// Runs one worker until its source ends, it dies or it gives up.
+    pub(crate) fn run(&self, script: Script) -> Result<Ended, RunError> {
+        *self.calls.lock().unwrap() = Calls::default();
+        self.run_on(&self.clock, script, &self.calls)
+    }
+
+    /// Runs several workers at once, each on a clock of its own.
+    pub(crate) fn run_together(&self, scripts: Vec<Script>) -> Vec<Result<Ended, RunError>> {
+        let run = |script| self.run_on(&Arc::new(HandClock::at(NOW)), script, &Arc::default());
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = scripts.into_iter().map(|script| scope.spawn(move || run(script))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("a worker does not panic")).collect()
+        })
+    }
+
+    fn run_on(&self, clock: &Arc<HandClock>, script: Script, calls: &Arc<Mutex<Calls>>) -> Result<Ended, RunError> {
+        let around = Surroundings {
+            plan: self.plan.clone(),
+            models: self.models.clone(),
+            store: Some(Arc::new(SnapshotStore::open(self.snapshots()).expect("the folder can be made"))),
+            table_copies: Some(self.folder.path().join("tables")),
+            status: self.status.clone(),
+            clock: clock.clone(),
+        };
+        Worker::new(0, FakeTransport::new(&self.log, clock, script, calls), around)?.run(&AtomicBool::new(false))
+    }
+
+    /// Runs a worker to the end of the source without any mishap.
+    pub(crate) fn finish(&self, partitions: Vec<Partition>, cut: Cut) {
+        let ended = self.run(Script::calm(partitions, cut));
+        assert!(matches!(ended, Ok(Ended::AtEnd)), "{ended:?}");
+    }
+
+    /// Runs a worker that the script lets die; `false` if the source ended first.
+    pub(crate) fn run_to_death(&self, script: Script) -> bool {
+        match self.run(script) {
+            Ok(Ended::AtEnd) => false,
+            Err(RunError::Port(PortError::Unreachable(text))) if text == DEATH => true,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What a calm run puts out, and the calls it took.
+pub(crate) fn undisturbed(
+    plan: &Arc<Plan>,
+    model: &Arc<Model>,
+    source: &[Vec<Vec<u8>>],
+    cut: Cut,
+) -> (Vec<OutputRecord>, Calls) {
+    let fleet = Fleet::new(plan, model, source);
+    fleet.finish(fleet.log.partitions(), cut);
+    assert!(fleet.log.is_consumed());
+    let calls = fleet.calls.lock().unwrap().clone();
+    (fleet.log.outputs(), calls)
+}

@@ -1,0 +1,48 @@
+use std::path::PathBuf;
+
+use lapwing_vocabulary::PortError;
+use thiserror::Error;
+
+/// Why events could not be produced.
+#[derive(Debug, Error)]
+pub enum ProduceError {
+    /// An option makes no sense: change it.
+    #[error("{option}: {problem}")]
+    Option {
+        /// Name of the option.
+        option: &'static str,
+        /// What is wrong with it and what would be right.
+        problem: String,
+    },
+    /// The file cannot be opened: mend the path or its permissions.
+    #[error("open {}: {source}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file stops being readable, or is not compressed as its name says.
+    #[error("read {} after line {line}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Last line that was read.
+        line: u64,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A line is not of the declared format: mend it, choose another format, or let such lines be skipped.
+    #[error("replay {}:{line}: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The topic refused the events; the text names the place.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}

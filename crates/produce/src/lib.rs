@@ -1,0 +1,27 @@
+//! Where events come from when no network sends them: a seeded world of hosts with labelled anomalies, files replayed
+//! as if they happened now, and the pace at which either goes out. No clock, no sleep and no unseeded number inside:
+//! the caller hands them in.
+
+/// What can go wrong, and what to do about it.
+pub mod error;
+/// One event on its way out, with its ground truth.
+pub mod produced;
+/// The columns of a network event, shared by the scenario and by replayed KDD'99 rows.
+pub mod schema;
+/// JSON by hand: the few forms that events need.
+mod json;
+/// A thousand hosts, their days and nights, and what befalls them.
+pub mod telemetry;
+/// Files as events, in order or shuffled, once or for ever.
+pub mod replay;
+/// A token bucket: how many events may go now.
+pub mod pace;
+/// Events into a topic, in batches, at a pace.
+pub mod drive;
+
+pub use drive::{Clock, DriveOptions, Progress, produce};
+pub use error::ProduceError;
+pub use pace::TokenBucket;
+pub use produced::{Label, Produced};
+pub use replay::{Malformed, Order, Replay, ReplayFormat, ReplayOptions};
+pub use telemetry::{Anomaly, AnomalyKind, AnomalyOptions, Telemetry, TelemetryOptions, Volume, hosts_csv};

@@ -1,0 +1,89 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::position::Position;
+use crate::score::DetectorScore;
+
+/// How urgent an alert is, in PagerDuty's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// For the record.
+    Info,
+    /// Look when there is time.
+    Warning,
+    /// Look today.
+    Error,
+    /// Look now.
+    Critical,
+}
+
+impl Severity {
+    /// Every severity, mildest first.
+    pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Error, Self::Critical];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How much one input had to do with an alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// Name of the input: a column, a feature, or `column=value` of an encoded category.
+    pub input: String,
+    /// Its share of all positive contributions. Range: 0..=1.
+    pub share: f64,
+    /// The value seen; `None` if it was missing.
+    pub actual: Option<f64>,
+    /// The value typical in training (median).
+    pub expected: f64,
+}
+
+/// One finding, as it is written to the alerts topic. It holds nothing that depends on when or where it was computed,
+/// so the same input gives the same bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Hash of pipeline, type, entity and the position that opened it: the same finding always has the same id.
+    pub id: String,
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// Name of the anomaly type; `anomaly` if none of the declared types applies.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Urgency.
+    pub severity: Severity,
+    /// The entity: value of the key field.
+    pub entity: String,
+    /// Id of the event, if the pipeline names an id field.
+    pub event_id: Option<String>,
+    /// When the event happened, RFC 3339.
+    pub event_time: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// Calibrated score, larger is stranger: 1 − share of normal rows at least as strange. Range: 0..=1.
+    pub score: f64,
+    /// The score from which rows are flagged; follows from `alert_rate`.
+    pub threshold: f64,
+    /// What each detector said.
+    pub detectors: Vec<DetectorScore>,
+    /// The inputs that had most to do with it, largest first.
+    pub contributions: Vec<Contribution>,
+    /// The raw events it rests on.
+    pub positions: Vec<Position>,
+    /// Model that scored it, as `name@version`.
+    pub model: String,
+}
