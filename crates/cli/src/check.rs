@@ -12,7 +12,8 @@ use lapwing_pipeline::score::ModelSource;
 use lapwing_pipeline::settings::Overrides;
 
 use crate::failure::Failure;
-use crate::load::{self, Inputs};
+use crate::load;
+use crate::places::Inputs;
 
 /// Check a pipeline file; print the resolved settings and the columns at every stage.
 #[derive(Args, Debug)]

@@ -8,7 +8,7 @@ use lapwing_vocabulary::port::{Topics, Transport};
 use lapwing_vocabulary::{Polled, Records};
 
 use crate::failure::Failure;
-use crate::load::{self, Inputs};
+use crate::places::{self, Inputs};
 use crate::transports;
 
 /// Longest wait for a file's reader. It only bounds how soon an interrupt is noticed.
@@ -34,7 +34,7 @@ pub enum History {
 impl History {
     /// Opens the files given, or those the pipeline names, or its source topic.
     pub fn open(plan: &Arc<Plan>, inputs: &Inputs) -> Result<Self, Failure> {
-        let files: Vec<PathBuf> = load::input_files(&plan.settings, inputs);
+        let files: Vec<PathBuf> = places::input_files(&plan.settings, inputs);
         if !files.is_empty() {
             return Ok(Self::Files(transports::finite_files(&plan.settings, &files)?));
         }

@@ -1,6 +1,6 @@
 //! From a pipeline file to a compiled plan.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use lapwing_connect::files;
@@ -11,20 +11,15 @@ use lapwing_pipeline::decode::schema::{Field, Kind, Schema};
 use lapwing_pipeline::frozen::{freeze_schema, read_schema};
 use lapwing_pipeline::plan::{Plan, Purpose};
 use lapwing_pipeline::references::References;
-use lapwing_pipeline::settings::{Connect, FieldType, FilePlace, Format, ModelVersion, Overrides, Pipeline};
+use lapwing_pipeline::settings::{FieldType, Format, ModelVersion, Overrides, Pipeline};
 
 use crate::failure::{CONFIGURATION, Failure, NO_INPUT};
+use crate::history::History;
+use crate::places::{Inputs, input_files, state_folder};
 use crate::transports;
 
 /// Records looked at to infer a schema.
 const SAMPLE_RECORDS: usize = 1_000;
-
-/// Where the events of a plan come from, if not from where the pipeline file says.
-#[derive(Clone, Debug, Default)]
-pub struct Inputs {
-    /// Files instead of the source topic.
-    pub files: Vec<PathBuf>,
-}
 
 /// Reads a pipeline file.
 pub fn settings(path: &Path, overrides: &Overrides) -> Result<Pipeline, Failure> {
@@ -57,11 +52,6 @@ pub fn model_source(settings: &Pipeline) -> Source {
         ModelVersion::Number(number) => Pin::Version(*number),
     };
     Source::new(Registry::new(&settings.models.path), &settings.detect.ensemble, pin)
-}
-
-/// Folder of a pipeline's state.
-pub fn state_folder(settings: &Pipeline) -> PathBuf {
-    settings.state.path.join(&settings.name)
 }
 
 fn schema(settings: &Pipeline, inputs: &Inputs, header: Option<&[String]>) -> Result<Schema, Failure> {
@@ -112,23 +102,6 @@ fn kind(declared: FieldType) -> Kind {
     }
 }
 
-/// The input files of a pipeline: those given, or those it names itself.
-pub fn input_files(settings: &Pipeline, inputs: &Inputs) -> Vec<PathBuf> {
-    match &settings.connect {
-        _ if !inputs.files.is_empty() => inputs.files.clone(),
-        Connect::Files(files) => files.inputs.iter().map(place_path).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// A file place as the files transport takes it: `-` is standard input or output.
-pub fn place_path(place: &FilePlace) -> PathBuf {
-    match place {
-        FilePlace::Standard => PathBuf::from("-"),
-        FilePlace::Path(path) => path.path().to_owned(),
-    }
-}
-
 fn csv_header(settings: &Pipeline, inputs: &Inputs) -> Result<Option<Vec<String>>, Failure> {
     let Format::Csv(csv) = &settings.source.format else { return Ok(None) };
     if let Some(columns) = &csv.columns {
@@ -154,7 +127,7 @@ fn csv_header(settings: &Pipeline, inputs: &Inputs) -> Result<Option<Vec<String>
 fn sample(settings: &Pipeline, inputs: &Inputs) -> Result<Vec<Vec<u8>>, Failure> {
     let files = input_files(settings, inputs);
     if let Some(first) = files.first() {
-        return transports::sample_file(settings, first, SAMPLE_RECORDS);
+        return sample_file(settings, first);
     }
     let topic = settings.source.topic.as_deref().unwrap_or_default();
     let mut topics = transports::topics(settings)?;
@@ -165,6 +138,23 @@ fn sample(settings: &Pipeline, inputs: &Inputs) -> Result<Vec<Vec<u8>>, Failure>
         if wanted > 0 {
             let records = topics.read(topic, partition as i32, *first, wanted)?;
             values.extend((0..records.len()).map(|index| records.value(index).to_vec()));
+        }
+    }
+    Ok(values)
+}
+
+/// The first records of a file.
+fn sample_file(settings: &Pipeline, file: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    if file.as_os_str() == "-" {
+        let text = "standard input cannot be read ahead to infer a schema\nhint: declare the fields in [schema]";
+        return Err(Failure::new(CONFIGURATION, text));
+    }
+    let mut history = History::Files(transports::finite_files(settings, &[file.to_owned()])?);
+    let mut values = Vec::new();
+    while let Some(records) = history.next(SAMPLE_RECORDS - values.len())? {
+        values.extend((0..records.len()).map(|index| records.value(index).to_vec()));
+        if values.len() >= SAMPLE_RECORDS {
+            break;
         }
     }
     Ok(values)

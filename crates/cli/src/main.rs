@@ -4,12 +4,16 @@
 mod clock;
 /// Failures and exit codes.
 mod failure;
-/// From a pipeline file to a plan.
-mod load;
+/// Where a pipeline's files lie.
+mod places;
+/// Records as lines.
+mod lines;
 /// From settings to transports.
 mod transports;
 /// What a source holds now.
 mod history;
+/// From a pipeline file to a plan.
+mod load;
 /// What the page shows.
 mod watch;
 /// `lapwing demo`.

@@ -15,7 +15,7 @@ use lapwing_vocabulary::EventTime;
 use lapwing_vocabulary::time::parse_duration;
 
 use crate::clock::SystemClock;
-use crate::failure::{Failure, IO, USAGE};
+use crate::failure::{Failure, USAGE};
 use crate::load;
 use crate::transports;
 
@@ -233,37 +233,4 @@ fn moment(text: &str) -> Result<EventTime, Failure> {
 fn duration(option: &str, text: &str) -> Result<i64, Failure> {
     parse_duration(text)
         .ok_or_else(|| Failure::new(USAGE, format!("{option} {text}: not a length of time\nhint: 90s, 20m, 24h")))
-}
-
-/// Writes each record's value as a line.
-pub struct LineProducer {
-    /// Where to.
-    pub writer: Box<dyn std::io::Write + Send>,
-}
-
-impl lapwing_vocabulary::port::Producer for LineProducer {
-    fn append(&mut self, records: Vec<lapwing_vocabulary::OutputRecord>) -> Result<(), lapwing_vocabulary::PortError> {
-        for record in records {
-            let written = self.writer.write_all(&record.value).and_then(|()| self.writer.write_all(b"\n"));
-            written.map_err(|error| lapwing_vocabulary::PortError::Storage(format!("write lines: {error}")))?;
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), lapwing_vocabulary::PortError> {
-        let flushed = self.writer.flush();
-        flushed.map_err(|error| lapwing_vocabulary::PortError::Storage(format!("write lines: {error}")))
-    }
-}
-
-/// A producer that writes lines to a file or standard output.
-pub fn line_producer(path: &std::path::Path) -> Result<LineProducer, Failure> {
-    let writer: Box<dyn std::io::Write + Send> = if path.as_os_str() == "-" {
-        Box::new(std::io::BufWriter::with_capacity(1 << 20, std::io::stdout()))
-    } else {
-        let file = std::fs::File::create(path);
-        let file = file.map_err(|error| Failure::new(IO, format!("create {}: {error}", path.display())))?;
-        Box::new(std::io::BufWriter::with_capacity(1 << 20, file))
-    };
-    Ok(LineProducer { writer })
 }

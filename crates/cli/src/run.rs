@@ -18,7 +18,8 @@ use lapwing_state::SnapshotStore;
 
 use crate::clock::SystemClock;
 use crate::failure::{CONFIGURATION, Failure, INTERNAL};
-use crate::load::{self, Inputs};
+use crate::load;
+use crate::places::{self, Inputs};
 use crate::transports::Transports;
 use crate::watch::Window;
 
@@ -102,7 +103,7 @@ impl Running {
         let settings = &plan.settings;
         let name = settings.connect.name();
         let window = Arc::new(Window::new(&settings.name, plan.source_name(), name, status.clone()));
-        let folder = load::state_folder(settings);
+        let folder = places::state_folder(settings);
         let store = match transports.keeps_positions() {
             true => {
                 let store = SnapshotStore::open(&folder.join("snapshots"));

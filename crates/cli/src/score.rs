@@ -19,9 +19,10 @@ use lapwing_pipeline::task::{Product, ScoredBatch, Task};
 use parquet::arrow::ArrowWriter;
 
 use crate::clock::SystemClock;
-use crate::failure::{CONFIGURATION, Failure, INTERNAL, IO, USAGE};
+use crate::failure::{CONFIGURATION, DATA, Failure, INTERNAL, IO, USAGE};
 use crate::history::History;
-use crate::load::{self, Inputs};
+use crate::load;
+use crate::places::Inputs;
 
 /// Score every event of a file with a pipeline's model.
 #[derive(Args, Debug)]
@@ -51,7 +52,7 @@ pub fn run(args: &ScoreArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
     let mut sink = Sink::create(&args.output)?;
     let settings = load::settings(&args.pipeline, &Overrides::default())?;
     let inputs = Inputs { files: args.input.clone() };
-    let model = load::model_source(&settings).changed_from(None).map_err(|fault| Failure::new(CONFIGURATION, fault))?;
+    let model = load::model_source(&settings).changed_from(None).map_err(|fault| Failure::new(DATA, fault))?;
     if model.is_none() {
         tracing::warn!("there is no model: scores will be empty; `lapwing train` makes one");
     }

@@ -20,7 +20,8 @@ use lapwing_vocabulary::{EventTime, Records};
 use crate::clock::SystemClock;
 use crate::failure::{CONFIGURATION, DATA, Failure};
 use crate::history::History;
-use crate::load::{self, Inputs};
+use crate::load;
+use crate::places::Inputs;
 use crate::run::require_detectors;
 
 /// Train the detectors of a pipeline on what its source holds now.

@@ -13,8 +13,8 @@ use lapwing_vocabulary::port::{Epoch, Polled, Producer, TopicState, Topics, Tran
 
 use crate::clock::SystemClock;
 use crate::failure::{CONFIGURATION, Failure, USAGE};
-use crate::load;
-use crate::produce::{LineProducer, line_producer as lines_to};
+use crate::lines::line_producer as lines_to;
+use crate::places;
 
 /// How long an unreachable broker is tried for.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
@@ -38,7 +38,7 @@ impl Transports {
     pub fn open(settings: &Pipeline, until_end: bool) -> Result<Self, Failure> {
         let kind = match &settings.connect {
             Connect::Embedded(_) => Kind::Embedded(embedded(settings)?),
-            Connect::Kafka(_) => Kind::Kafka(Box::new(settings.clone()), Seat::take(&load::state_folder(settings))?),
+            Connect::Kafka(_) => Kind::Kafka(Box::new(settings.clone()), Seat::take(&places::state_folder(settings))?),
             Connect::Files(_) => Kind::Files(Box::new(settings.clone())),
         };
         if until_end && matches!(kind, Kind::Kafka(..)) {
@@ -80,7 +80,7 @@ impl Transports {
             }
             Kind::Kafka(settings, seat) => Box::new(KafkaTransport::open(kafka_options(settings, seat, index))?),
             Kind::Files(settings) => {
-                let inputs = load::input_files(settings, &load::Inputs::default());
+                let inputs = places::input_files(settings, &places::Inputs::default());
                 Box::new(FileTransport::open(file_options(settings, &inputs, true))?)
             }
         })
@@ -137,8 +137,7 @@ pub fn producer(settings: &Pipeline) -> Result<Box<dyn Producer>, Failure> {
 
 /// Writes lines to a file.
 pub fn line_producer(path: &Path) -> Result<Box<dyn Producer>, Failure> {
-    let producer: LineProducer = lines_to(path)?;
-    Ok(Box::new(producer))
+    Ok(Box::new(lines_to(path)?))
 }
 
 /// A topic that must exist.
@@ -163,23 +162,6 @@ pub fn describe(topics: &mut dyn Topics, name: &str) -> Result<TopicState, Failu
 /// Files read once to their end, without outputs or positions.
 pub fn finite_files(settings: &Pipeline, files: &[PathBuf]) -> Result<Box<dyn Transport>, Failure> {
     Ok(Box::new(FileTransport::open(file_options(settings, files, false))?))
-}
-
-/// The first records of a file.
-pub fn sample_file(settings: &Pipeline, file: &Path, records_max: usize) -> Result<Vec<Vec<u8>>, Failure> {
-    if file.as_os_str() == "-" {
-        let text = "standard input cannot be read ahead to infer a schema\nhint: declare the fields in [schema]";
-        return Err(Failure::new(CONFIGURATION, text));
-    }
-    let mut history = crate::history::History::Files(finite_files(settings, &[file.to_owned()])?);
-    let mut values = Vec::new();
-    while let Some(records) = history.next(records_max - values.len())? {
-        values.extend((0..records.len()).map(|index| records.value(index).to_vec()));
-        if values.len() >= records_max {
-            break;
-        }
-    }
-    Ok(values)
 }
 
 fn embedded(settings: &Pipeline) -> Result<EmbeddedLog, Failure> {
@@ -225,12 +207,12 @@ fn kafka_options(settings: &Pipeline, seat: &Seat, index: usize) -> KafkaOptions
 fn files_resume(settings: &Pipeline) -> bool {
     let Connect::Files(files) = &settings.connect else { return false };
     let places = files.inputs.iter().chain([&files.outputs]);
-    places.map(load::place_path).all(|path| path.as_os_str() != "-")
+    places.map(places::place_path).all(|path| path.as_os_str() != "-")
 }
 
 fn file_options(settings: &Pipeline, inputs: &[PathBuf], with_outputs: bool) -> FileOptions {
     let (outputs, follow) = match &settings.connect {
-        Connect::Files(files) if with_outputs => (Some(load::place_path(&files.outputs)), files.follow),
+        Connect::Files(files) if with_outputs => (Some(places::place_path(&files.outputs)), files.follow),
         _ => (None, false),
     };
     FileOptions {

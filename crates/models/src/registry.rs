@@ -12,6 +12,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lapwing_detect::Ensemble;
 use lapwing_pipeline::score::{Model, ModelSource};
@@ -167,8 +168,10 @@ impl ModelSource for Source {
 }
 
 fn write_aside(path: &Path, bytes: &[u8]) -> Result<PathBuf, ModelError> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".tmp{}", std::process::id()));
+    name.push(format!(".tmp{}-{number}", std::process::id()));
     let temporary = path.with_file_name(name);
     let write = || {
         let mut file = fs::File::create(&temporary)?;

@@ -23,6 +23,8 @@ pub struct Enriched {
     pub origin: Option<Vec<u32>>,
     /// Events left out by the query's WHERE or an inner join.
     pub filtered: u64,
+    /// Events on which the query failed: their index before, and why.
+    pub failed: Vec<(u32, String)>,
     /// Extra rows that a reference table with repeated keys would have added.
     pub duplicates: u64,
 }
@@ -51,10 +53,11 @@ impl Enrich {
     /// Enriches a batch.
     pub fn enrich(&mut self, events: EventBatch) -> Result<Enriched, SqlError> {
         let Some(enricher) = &mut self.enricher else {
-            return Ok(Enriched { events, origin: None, filtered: 0, duplicates: 0 });
+            return Ok(Enriched { events, origin: None, filtered: 0, failed: Vec::new(), duplicates: 0 });
         };
         let enriched = enricher.run(&events.rows)?;
-        let filtered = (events.len() - enriched.origin.len()) as u64;
+        let left_out = events.len() - enriched.origin.len();
+        let filtered = (left_out - enriched.failed.len()) as u64;
         let pick = |index: &u32| *index as usize;
         let events = EventBatch {
             topic: events.topic,
@@ -64,8 +67,9 @@ impl Enrich {
             times: enriched.origin.iter().map(|index| events.times[pick(index)]).collect(),
             arrived: enriched.origin.iter().map(|index| events.arrived[pick(index)]).collect(),
         };
-        let origin = (filtered > 0).then_some(enriched.origin);
-        Ok(Enriched { events, origin, filtered, duplicates: enriched.duplicates as u64 })
+        let origin = (left_out > 0).then_some(enriched.origin);
+        let duplicates = enriched.duplicates as u64;
+        Ok(Enriched { events, origin, filtered, failed: enriched.failed, duplicates })
     }
 }
 

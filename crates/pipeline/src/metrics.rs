@@ -133,11 +133,9 @@ impl Pipeline {
 }
 
 fn counters(encoder: &mut DescriptorEncoder, name: &str, help: &str, samples: Vec<(Labels<'_>, u64)>) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (labels, count) in samples {
-        encode_one(&mut metric, &labels, &ConstCounter::new(count))?;
-    }
-    Ok(())
+    let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    let samples = samples.into_iter().map(|(labels, count)| (labels, ConstCounter::new(count)));
+    encode_all(metric, samples.collect())
 }
 
 fn gauges(
@@ -147,15 +145,17 @@ fn gauges(
     unit: Option<Unit>,
     samples: Vec<(Labels<'_>, f64)>,
 ) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?;
-    for (labels, value) in samples {
-        encode_one(&mut metric, &labels, &ConstGauge::new(value))?;
-    }
-    Ok(())
+    let metric = encoder.encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?;
+    let samples = samples.into_iter().map(|(labels, value)| (labels, ConstGauge::new(value)));
+    encode_all(metric, samples.collect())
 }
 
-fn encode_one(metric: &mut MetricEncoder<'_>, labels: &Labels<'_>, value: &impl EncodeMetric) -> fmt::Result {
-    value.encode(metric.encode_family(labels)?)
+fn encode_all<M: EncodeMetric>(mut metric: MetricEncoder<'_>, samples: Vec<(Labels<'_>, M)>) -> fmt::Result {
+    match samples.as_slice() {
+        // A family with an empty label set would be written with empty braces.
+        [(labels, value)] if labels.is_empty() => value.encode(metric),
+        samples => samples.iter().try_for_each(|(labels, value)| value.encode(metric.encode_family(labels)?)),
+    }
 }
 
 #[cfg(test)]

@@ -120,10 +120,11 @@ impl Plan {
         decoded.extend([settings.source.key.clone(), settings.source.time.clone()]);
         let decode = decode_options(&settings, schema.narrowed(&decoded), header);
         Decoder::new(decode.clone()).map_err(|fault| RunError::Plan(vec![format!("[source] {fault}")]))?;
+        // Without a query rows are what is decoded, event time included.
+        let enriched = if query.is_none() { decode.schema.arrow() } else { enriched };
         let rows = schema_with_features(&enriched, &graph);
         let digest = digest(&settings, schema, &graph);
         let topics = output_topics(&settings);
-        let events = decode.schema.arrow();
         let splices_original = wildcard && is_json;
         Ok(Self {
             settings,

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lapwing_sql::{Fingerprint, ReferenceTable, SqlError};
 
@@ -54,7 +55,12 @@ impl References {
             }
             let read =
                 ReferenceTable::read(&table.setting.name, table.setting.path.path()).map_err(|error| error.to_string());
-            match read.and_then(|latest| self.keep(&self.tables[at].setting, &latest).map(|()| latest)) {
+            let kept = read.and_then(|latest| {
+                same_columns(&self.tables[at].latest, &latest)?;
+                self.keep(&self.tables[at].setting, &latest)?;
+                Ok(latest)
+            });
+            match kept {
                 Ok(latest) => {
                     if latest.digest() != self.tables[at].latest.digest() {
                         renewed.push(latest.name().to_owned());
@@ -76,7 +82,7 @@ impl References {
             return Ok(table.latest.clone());
         }
         let path = self.copy_path(&table.setting, digest).ok_or("no copies of reference tables are kept")?;
-        ReferenceTable::read(name, &path).map_err(|error: SqlError| error.to_string())
+        read_version(name, &path, digest)
     }
 
     fn copy_path(&self, setting: &settings::ReferenceTable, digest: &str) -> Option<PathBuf> {
@@ -89,8 +95,41 @@ impl References {
         if path.exists() {
             return Ok(());
         }
-        copy_whole(setting.path.path(), &path)
-            .map_err(|error| format!("keep a copy of {} as {}: {error}", setting.path.path().display(), path.display()))
+        copy_whole(setting.path.path(), &path).map_err(|error| {
+            format!("keep a copy of {} as {}: {error}", setting.path.path().display(), path.display())
+        })?;
+        // The file may have changed between reading and copying; then the copy is of no use, and the next look finds the
+        // new version.
+        read_version(&setting.name, &path, table.digest()).map(|_| ()).inspect_err(|_| {
+            let _ = fs::remove_file(&path);
+        })
+    }
+}
+
+/// A running pipeline was planned for the columns of its tables: their rows may change, their columns may not.
+fn same_columns(old: &ReferenceTable, new: &ReferenceTable) -> Result<(), String> {
+    let columns = |table: &ReferenceTable| -> Vec<String> {
+        let schema = table.schema();
+        schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect()
+    };
+    let (before, after) = (columns(old), columns(new));
+    match before == after {
+        true => Ok(()),
+        false => Err(format!(
+            "reference table `{}` now has the columns {}; it had {}\nhint: restart the pipeline if this is meant",
+            new.name(),
+            after.join(", "),
+            before.join(", "),
+        )),
+    }
+}
+
+/// Reads a kept copy, and makes sure that it is the version it should be.
+fn read_version(name: &str, path: &Path, digest: &str) -> Result<ReferenceTable, String> {
+    let table = ReferenceTable::read(name, path).map_err(|error: SqlError| error.to_string())?;
+    match table.digest() == digest {
+        true => Ok(table),
+        false => Err(format!("{} is another version of table `{name}` than its name says", path.display())),
     }
 }
 
@@ -99,7 +138,10 @@ fn copy_whole(from: &Path, to: &Path) -> std::io::Result<()> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder)?;
     }
-    let temporary = to.with_extension(format!("tmp{}", std::process::id()));
+    // Workers of one process keep the same copy at the same time.
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let temporary = to.with_extension(format!("tmp{}-{number}", std::process::id()));
     fs::copy(from, &temporary)?;
     fs::rename(&temporary, to)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::StringArray;
 use lapwing_sql::ReferenceTable;
 use lapwing_state::{Header, Snapshot, StateError};
-use lapwing_vocabulary::{EventBatch, Offset, OutputRecord, Partition, Records};
+use lapwing_vocabulary::{DeadLetter, EventBatch, Offset, OutputRecord, Partition, Reason, Records, Stage};
 
 use crate::aggregate::{Aggregate, Memory};
 use crate::clock::Clock;
@@ -151,14 +151,18 @@ impl Task {
         let decoded = self.decoder.decode(records, range);
         add(&status.coerced, decoded.coerced);
         for (index, letter) in &decoded.dead {
-            status.count_dead(letter.reason);
-            let topic = &self.plan.topics.dead_letters;
-            product.outputs.push(render::dead_letter_record(letter, records, *index as usize, topic, now));
+            self.set_aside(letter, records, *index, status, now, product);
         }
         lap.end(1);
         let enriched = self.enrich.enrich(decoded.events).map_err(|error| RunError::enrich(self.partition, error))?;
         add(&status.filtered, enriched.filtered);
         add(&status.duplicate_matches, enriched.duplicates);
+        for (row, message) in enriched.failed {
+            let index = decoded.records[row as usize];
+            let position = records.position(index as usize);
+            let letter = DeadLetter { position, stage: Stage::Enrich, reason: Reason::QueryFailed, message };
+            self.set_aside(&letter, records, index, status, now, product);
+        }
         let origin = compose(decoded.records, enriched.origin);
         lap.end(2);
         let aggregated = self.aggregate.aggregate(enriched.events);
@@ -190,6 +194,20 @@ impl Task {
         lap.end(5);
         let (events, entities) = (aggregated.events, aggregated.entities);
         Ok(ScoredBatch { events, entities, records: origin, scored, findings })
+    }
+
+    fn set_aside(
+        &self,
+        letter: &DeadLetter,
+        records: &Records,
+        index: u32,
+        status: &Status,
+        now: i64,
+        product: &mut Product,
+    ) {
+        status.count_dead(letter.reason);
+        let topic = &self.plan.topics.dead_letters;
+        product.outputs.push(render::dead_letter_record(letter, records, index as usize, topic, now));
     }
 
     fn render(&self, records: &Records, batch: ScoredBatch, now: i64, product: &mut Product) {

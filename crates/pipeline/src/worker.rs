@@ -71,6 +71,8 @@ struct Running {
     alerts: Vec<(Alert, i64)>,
     /// Whether `next` has moved since the last commit.
     moved: bool,
+    /// Whether its reference tables have been compared with the latest since it went live.
+    looked: bool,
     /// Offset of the newest snapshot.
     snapshot: Option<Offset>,
     snapshot_at: i64,
@@ -113,7 +115,10 @@ impl<T: Transport> Worker<T> {
                 return self.finish(Ended::Stopped);
             }
             match self.step() {
-                Ok(Some(ended)) => return self.finish(ended),
+                Ok(Some(ended)) => match self.finish(ended) {
+                    Err(RunError::Port(PortError::Restart(why))) => self.start_over(&why),
+                    done => return done,
+                },
                 Ok(None) => {}
                 Err(RunError::Port(PortError::Restart(why))) => self.start_over(&why),
                 Err(error) => return Err(error),
@@ -275,8 +280,13 @@ impl<T: Transport> Worker<T> {
                 "reference table not reloaded; the version before stays in force"
             );
         }
-        for name in renewed {
+        for name in &renewed {
             tracing::info!(worker = self.index, table = name, "reference table changed");
+        }
+        // A version that could not be put in force is tried again only when the file changes again.
+        let behind = self.running.values().any(|running| running.next >= running.live_from && !running.looked);
+        if renewed.is_empty() && !behind {
+            return Ok(());
         }
         for table in self.references.latest() {
             for (partition, running) in &mut self.running {
@@ -285,10 +295,17 @@ impl<T: Transport> Worker<T> {
                 if running.next < running.live_from || !stale {
                     continue;
                 }
-                let replaced = running.task.enrich_mut().replace_table(table.clone());
-                replaced.map_err(|error| RunError::enrich(*partition, error))?;
-                running.snapshot = None;
+                match running.task.enrich_mut().replace_table(table.clone()) {
+                    Ok(()) => running.snapshot = None,
+                    Err(error) => {
+                        add(&self.around.status.reload_failures, 1);
+                        tracing::warn!(partition, %error, "reference table not replaced; the version before stays in force");
+                    }
+                }
             }
+        }
+        for running in self.running.values_mut().filter(|running| running.next >= running.live_from) {
+            running.looked = true;
         }
         self.snapshot_where(|running| running.snapshot.is_none())
     }
@@ -324,6 +341,7 @@ impl<T: Transport> Worker<T> {
                 outputs: Vec::new(),
                 alerts: Vec::new(),
                 moved: false,
+                looked: false,
                 snapshot: recovery.snapshot,
                 snapshot_at: self.around.clock.wall_micros(),
             };
@@ -334,7 +352,8 @@ impl<T: Transport> Worker<T> {
             self.running.insert(partition, running);
             self.transport.resume(partition, from)?;
         }
-        Ok(())
+        // Without a first snapshot, a table that changes before the next one would be seen from the start by a replay.
+        self.snapshot_where(|running| running.snapshot.is_none())
     }
 
     /// Rebuilds a task from the newest snapshot that reads back and fits; without one, from the earliest record.

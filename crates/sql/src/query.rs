@@ -125,9 +125,10 @@ fn folded(ident: &Ident) -> String {
 
 fn takes_all(item: &SelectItem, events: &Ident) -> bool {
     match item {
-        SelectItem::Wildcard(_) => true,
-        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
-            matches!(name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if folded(ident) == folded(events))
+        SelectItem::Wildcard(options) => *options == Default::default(),
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+            *options == Default::default()
+                && matches!(name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if folded(ident) == folded(events))
         }
         _ => false,
     }

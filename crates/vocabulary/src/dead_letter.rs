@@ -50,12 +50,21 @@ pub enum Reason {
     FutureTime,
     /// The record is larger than `max_record_bytes`.
     TooLarge,
+    /// The enrich query fails on the event: a division by zero, a text that is not a number.
+    QueryFailed,
 }
 
 impl Reason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 6] =
-        [Self::Malformed, Self::WrongType, Self::MissingKey, Self::MissingTime, Self::FutureTime, Self::TooLarge];
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::WrongType,
+        Self::MissingKey,
+        Self::MissingTime,
+        Self::FutureTime,
+        Self::TooLarge,
+        Self::QueryFailed,
+    ];
 
     /// The name written to headers and metrics.
     pub fn name(self) -> &'static str {
@@ -66,6 +75,7 @@ impl Reason {
             Self::MissingTime => "missing_time",
             Self::FutureTime => "future_time",
             Self::TooLarge => "too_large",
+            Self::QueryFailed => "query_failed",
         }
     }
 }

@@ -70,7 +70,7 @@ impl Published {
         let near: Vec<String> = near.iter().take(3).map(|(_, other)| format!("`{other}`")).collect();
         let meant = if near.is_empty() { String::new() } else { format!(" (there is {})", near.join(", ")) };
         PortError::Operator(format!(
-            "the embedded log in {} has no topic `{name}`{meant}: create it with `lapwing topics create {name}`",
+            "the embedded log in {} has no topic `{name}`{meant}: create it with `lapwing topics create PIPELINE`",
             folder.display()
         ))
     }

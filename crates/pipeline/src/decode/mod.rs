@@ -68,7 +68,7 @@ pub struct Decoded {
 
 enum Reader {
     Json(json::Scanner),
-    Csv(csv::Splitter),
+    Csv(Box<csv::Splitter>),
 }
 
 /// Decodes the records of one partition.
@@ -99,7 +99,9 @@ impl Decoder {
         }
         let reader = match &options.format {
             Format::Json => Reader::Json(json::Scanner::new(&options.schema)),
-            Format::Csv { delimiter, header } => Reader::Csv(csv::Splitter::new(&options.schema, *delimiter, header)),
+            Format::Csv { delimiter, header } => {
+                Reader::Csv(Box::new(csv::Splitter::new(&options.schema, *delimiter, header)))
+            }
         };
         let columns = Columns::new(&options.schema);
         let cells = vec![Cell::MISSING; options.schema.fields.len()];

@@ -10,17 +10,16 @@ use super::source::Format;
 /// A column that exists, and its type if that is known.
 struct Column<'a> {
     name: &'a str,
-    path: Option<&'a str>,
     kind: Option<FieldType>,
 }
 
 impl<'a> Column<'a> {
     fn of_field(field: &'a SchemaField) -> Self {
-        Self { name: &field.name, path: field.path.as_deref(), kind: Some(field.kind) }
+        Self { name: &field.name, kind: Some(field.kind) }
     }
 
     fn of_unknown_type(name: &'a String) -> Self {
-        Self { name, path: None, kind: None }
+        Self { name, kind: None }
     }
 }
 
@@ -99,7 +98,7 @@ fn check_source_fields(settings: &Settings, declared: &[Column<'_>], report: &Re
         let Some(field) = field.filter(|field| !field.is_empty()) else {
             continue;
         };
-        if !declared.iter().any(|column| column.name == field || column.path == Some(field)) {
+        if !declared.iter().any(|column| column.name == field) {
             let place = report.value_place(&["source", role]);
             unknown_column(report, &place, &format!("`source.{role}`"), field, declared.iter().map(|c| c.name));
         }

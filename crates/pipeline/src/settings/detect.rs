@@ -138,7 +138,7 @@ fn read_detector(field: &Field<'_>) -> (Detector, Option<ModelName>) {
 
 fn read_method(section: &Section<'_>) -> Method {
     let trees = section.integer_or("trees", 1..=10_000, 100) as usize;
-    let samples = section.integer_or("samples", 2..=65_536, 256) as usize;
+    let samples = section.integer_or("samples", 2..=512, 256) as usize;
     let forest = Method::IsolationForest { trees, samples };
     let words = [("robust_zscore", Method::RobustZscore), ("isolation_forest", forest)];
     let Some(field) = section.required("method", "robust_zscore or isolation_forest") else {

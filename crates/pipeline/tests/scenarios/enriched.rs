@@ -138,6 +138,17 @@ fn features_are_written_if_asked_for_and_a_missing_one_is_null() {
 }
 
 #[test]
+fn a_query_may_compute_what_no_stage_reads() {
+    let query = "[enrich]\nquery = \"SELECT *, bytes * 2 AS doubled, upper(service) AS loud FROM events\"\n";
+    let features = "[features]\nerrors_1h = { max = \"errors\", over = \"1h\" }\n";
+    let plan = plan(&format!("{HEAD}{query}{features}[outputs]\nenriched = false\n"), &[]);
+    assert!(plan.decode.schema.field("service").is_none(), "only what is used is decoded");
+    let mut hand = by_hand(&plan, &[], None);
+    hand.feed(&[ordinary(1, 1)[0].json()]).unwrap();
+    assert_eq!(get(&hand.status.processed), 1);
+}
+
+#[test]
 fn nothing_is_written_when_enriched_output_is_off() {
     let plan = plan(&format!("{HEAD}{DETECT}\n[outputs]\nenriched = false"), &[]);
     let mut hand = by_hand(&plan, &[], Some(fitted(&plan, &[], 1)));

@@ -47,7 +47,7 @@ fn an_alert_rate_is_a_share_of_normal_rows() {
 fn a_forest_has_trees_and_samples_within_reason() {
     let more = "[detect.f]\nmethod = \"isolation_forest\"\ninputs = \"numeric\"\ntrees = 0\nsamples = 65537\n";
     let expected =
-        ["9:9 `detect.f.trees` is 0 | allowed: 1 to 10000", "10:11 `detect.f.samples` is 65537 | allowed: 2 to 65536"];
+        ["9:9 `detect.f.trees` is 0 | allowed: 1 to 10000", "10:11 `detect.f.samples` is 65537 | allowed: 2 to 512"];
     assert_eq!(faults(&small_with(more)), expected);
 }
 

@@ -1,4 +1,5 @@
 use super::{SMALL, accepted, assert_fault, faults, small_with};
+use crate::settings::Pipeline;
 
 const SCHEMA: &str = "[schema]\nhost = \"text\"\nutc = \"time\"\nbytes = \"int\"\nservice = \"text\"\n";
 
@@ -65,9 +66,12 @@ fn the_fields_of_the_source_are_in_the_schema() {
 }
 
 #[test]
-fn the_fields_of_the_source_may_be_paths_of_the_schema() {
-    let text = SMALL.replace("\"host\"", "\"meta.host\"");
-    accepted(&format!("{text}[schema]\nutc = \"time\"\nhost = {{ type = \"text\", path = \"meta.host\" }}\n"));
+fn the_fields_of_the_source_are_names_of_columns_not_their_paths() {
+    let schema = "[schema]\nutc = \"time\"\nhost = { type = \"text\", path = \"meta.host\" }\n";
+    accepted(&format!("{SMALL}{schema}"));
+    let text = format!("{}{schema}", SMALL.replace("\"host\"", "\"meta.host\""));
+    let refused = Pipeline::parse(&text, "pipelines/p.toml").unwrap_err().to_string();
+    assert!(refused.contains("`source.key` uses `meta.host`, which is not a column"), "{refused}");
 }
 
 #[test]
