@@ -106,7 +106,7 @@ impl Running {
         let folder = places::state_folder(settings);
         let store = match transports.keeps_positions() {
             true => {
-                let store = SnapshotStore::open(&folder.join("snapshots"));
+                let store = SnapshotStore::open(folder.join("snapshots"));
                 Some(Arc::new(store.map_err(|error| Failure::new(crate::failure::IO, error))?))
             }
             false => None,

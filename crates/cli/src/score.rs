@@ -1,6 +1,7 @@
 //! `lapwing score`: a pipeline over a finite file, as fast as it goes; every event's numbers in one table.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -69,12 +70,14 @@ pub fn run(args: &ScoreArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
             return Err(Failure::new(IO, format!("interrupted: {} is incomplete", args.output.display())));
         }
         let partition = records.partition();
-        if !tasks.contains_key(&partition) {
-            let mut task = Task::new(&plan, partition, &references.latest())?;
-            task.set_model(model.clone());
-            tasks.insert(partition, task);
-        }
-        let Some(task) = tasks.get_mut(&partition) else { continue };
+        let task = match tasks.entry(partition) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let mut task = Task::new(&plan, partition, &references.latest())?;
+                task.set_model(model.clone());
+                entry.insert(task)
+            }
+        };
         let mut product = Product::default();
         let batch = task.score_batch(&records, 0..records.len(), &status, &SystemClock, &mut product)?;
         sink.write(&table(&plan, &batch, &detectors, &args.with)?)?;

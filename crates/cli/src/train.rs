@@ -1,6 +1,8 @@
 //! `lapwing train`: the source is read from its beginning through the same stages as live events, a sample of the rows
 //! is kept, and the detectors are fitted to it.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -136,7 +138,7 @@ fn gather(
         Some(filter) => Some(Predicate::plan(filter, &plan.rows).map_err(|e| ModelError::Filter(e.to_string()))?),
     };
     let bar = progress_bar(scope, history.records_total());
-    let mut tasks = std::collections::BTreeMap::new();
+    let mut tasks = BTreeMap::new();
     let mut left = scope.limit.unwrap_or(u64::MAX);
     while let Some(records) = history.next(left.min(plan.settings.max_batch_events as u64) as usize)? {
         if stop.load(Ordering::Relaxed) {
@@ -144,10 +146,8 @@ fn gather(
         }
         left -= records.len() as u64;
         let task = match tasks.entry(records.partition()) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(Task::new(plan, records.partition(), &references.latest())?)
-            }
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Task::new(plan, records.partition(), &references.latest())?),
         };
         offer(task, &records, filter.as_ref(), scope, dataset, &status)?;
         bar.inc(records.len() as u64);

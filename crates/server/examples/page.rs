@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use lapwing_server::{
-    HistoryPoint, Latency, Options, Overview, PartitionOverview, Quality, RaisedAlert, Server, Watch, openmetrics,
+    HistoryPoint, Latency, Options, Overview, PartitionOverview, Quality, RaisedAlert, Server, Watch,
 };
 use lapwing_vocabulary::time::SECOND;
 use lapwing_vocabulary::{Alert, Contribution, DetectorScore, EventTime, Position, Severity};
@@ -99,7 +99,7 @@ impl Watch for MadeUp {
     }
 
     fn metrics(&self) -> String {
-        openmetrics(&self.figures(self.second.load(Ordering::Relaxed)))
+        "# EOF\n".to_owned()
     }
 
     fn ready(&self) -> Result<(), String> {
@@ -179,7 +179,7 @@ impl Watch for Empty {
     }
 
     fn metrics(&self) -> String {
-        openmetrics(&self.overview())
+        "# EOF\n".to_owned()
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -6,8 +6,6 @@
 pub mod overview;
 /// The port that a running pipeline implements to be looked at.
 pub mod watch;
-/// The overview as OpenMetrics text.
-pub mod metrics;
 /// Who may ask: host names, tokens, and the decision over one request.
 pub mod access;
 /// The page: markup, style and scripts, embedded in the binary.
@@ -23,7 +21,6 @@ pub mod error;
 
 pub use access::Token;
 pub use error::ServerError;
-pub use metrics::openmetrics;
 pub use overview::{HistoryPoint, Latency, Overview, PartitionOverview, Quality, RaisedAlert};
 pub use serve::{Options, Server};
 pub use watch::Watch;

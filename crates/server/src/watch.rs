@@ -9,7 +9,7 @@ pub trait Watch: Send + Sync {
     /// The newest alerts, newest first, at most `limit`.
     fn alerts(&self, limit: usize) -> Vec<RaisedAlert>;
 
-    /// Every metric as OpenMetrics text, `# EOF` included. [`crate::openmetrics`] writes the figures of an overview.
+    /// Every metric as OpenMetrics text, `# EOF` included.
     fn metrics(&self) -> String;
 
     /// Whether records are being consumed. Errors: one sentence that says what is awaited.

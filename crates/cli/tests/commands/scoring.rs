@@ -115,3 +115,15 @@ fn an_empty_file_gives_an_empty_table_with_its_columns() {
     assert_eq!(flags_of_csv(&world, "scores.csv"), []);
     assert_eq!(flags_of_parquet(&world, "scores.parquet"), []);
 }
+
+#[test]
+fn a_command_that_fails_leaves_an_earlier_table_as_it_was() {
+    let (world, pipeline, _) = trained(500);
+    score(&world, &pipeline, "events.jsonl", "scores.csv");
+    let before = fs::read(world.path("scores.csv")).unwrap();
+    for (pipeline, input) in [(pipeline.as_str(), "nowhere.jsonl"), ("nowhere.toml", "events.jsonl")] {
+        let command = ["score", pipeline, "--input", input, "--output", "scores.csv"];
+        assert_ne!(world.lapwing(&command).code, Some(0));
+        assert!(fs::read(world.path("scores.csv")).unwrap() == before, "the table of before is gone");
+    }
+}

@@ -21,9 +21,9 @@ use tempfile::TempDir;
 
 pub(crate) use killing::{Kills, kill_again_and_again};
 pub(crate) use outputs::{
-    Outputs, assert_each_once, embedded, embedded_fields, events_of, field, field_values, lines, lines_text,
+    Outputs, assert_each_once, embedded, events_of, field, field_values, lines, lines_text, topic_values,
 };
-pub(crate) use pipeline::{FIELDS, Shape};
+pub(crate) use pipeline::Shape;
 pub(crate) use program::{Ended, Running};
 pub(crate) use wait::eventually;
 

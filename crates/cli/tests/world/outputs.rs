@@ -42,18 +42,13 @@ pub(crate) fn embedded(world: &World) -> Box<dyn Topics> {
     Box::new(EmbeddedLog::open(&world.path("log"), LogOptions::default()).unwrap().topics())
 }
 
-/// One field of every record of a topic of the embedded log.
-pub(crate) fn embedded_fields(world: &World, topic: &str, name: &str) -> Vec<String> {
-    field_values(&topic_values(embedded(world).as_mut(), topic), name)
-}
-
 /// One field of every event of a source topic.
 pub(crate) fn events_of(topics: &mut dyn Topics, topic: &str, name: &str) -> Vec<String> {
     field_values(&topic_values(topics, topic), name)
 }
 
 /// Every committed value of a topic, partition after partition; nothing if there is no such topic.
-fn topic_values(topics: &mut dyn Topics, name: &str) -> Vec<Vec<u8>> {
+pub(crate) fn topic_values(topics: &mut dyn Topics, name: &str) -> Vec<Vec<u8>> {
     let Some(state) = topics.describe(name).unwrap() else { return Vec::new() };
     let mut values = Vec::new();
     for (partition, (first, _)) in state.partitions.iter().enumerate() {

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 /// The fields that the tests' pipelines read of a telemetry event.
-pub(crate) const FIELDS: [(&str, &str); 12] = [
+const FIELDS: [(&str, &str); 12] = [
     ("utc", "time"),
     ("uuid", "text"),
     ("host_id", "text"),

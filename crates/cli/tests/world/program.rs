@@ -76,6 +76,12 @@ impl Running {
         })
     }
 
+    /// Waits until it has partitions to work on.
+    pub(crate) fn until_ready(&mut self, page: SocketAddr) {
+        let ready = |_: &Self| get(page, "/health/ready")?.starts_with("HTTP/1.1 200").then_some(());
+        self.until("partitions are assigned", ready);
+    }
+
     /// Waits until a metric reaches a number.
     pub(crate) fn until_metric(&mut self, page: SocketAddr, metric: &str, least: f64) {
         let what = format!("{metric} is at least {least}");

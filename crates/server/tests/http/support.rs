@@ -3,7 +3,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapwing_server::{HistoryPoint, Options, Overview, RaisedAlert, Server, Token, Watch, openmetrics};
+use lapwing_server::{HistoryPoint, Options, Overview, RaisedAlert, Server, Token, Watch};
 use lapwing_vocabulary::{Alert, Severity};
 
 /// A token good enough for the server.
@@ -28,7 +28,7 @@ impl Watch for Still {
     }
 
     fn metrics(&self) -> String {
-        openmetrics(&self.overview())
+        "# TYPE lapwing_events counter\nlapwing_events_total 42\n# EOF\n".to_owned()
     }
 
     fn ready(&self) -> Result<(), String> {
