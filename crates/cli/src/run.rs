@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -87,7 +87,9 @@ pub fn page(listen: Option<SocketAddr>, window: Arc<Window>) -> Result<Server, F
 pub struct Running {
     /// What the page shows.
     pub window: Arc<Window>,
-    threads: Vec<std::thread::JoinHandle<Result<(), RunError>>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
+    /// The first failure in time: those that follow are mostly its consequences.
+    failure: Arc<Mutex<Option<RunError>>>,
     live: Arc<std::sync::atomic::AtomicUsize>,
 }
 
@@ -113,6 +115,7 @@ impl Running {
         };
         let workers = transports.workers(settings)?;
         let live = Arc::new(std::sync::atomic::AtomicUsize::new(workers));
+        let failure = Arc::new(Mutex::new(None));
         let mut threads = Vec::new();
         for index in 0..workers {
             let transport = transports.transport(index, workers)?;
@@ -125,13 +128,15 @@ impl Running {
                 clock: Arc::new(SystemClock),
             };
             let worker = Worker::new(index, transport, around)?;
+            let failure = failure.clone();
             let leave = Leave { live: live.clone(), stop, orderly: false };
             let work = move || {
                 // Bound whole, so that it lives as long as the thread.
                 let mut leave = leave;
-                let ended = worker.run(stop);
-                leave.orderly = ended.is_ok();
-                ended.map(|_| ())
+                match worker.run(stop) {
+                    Ok(_) => leave.orderly = true,
+                    Err(error) => note(&failure, error),
+                }
             };
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(work);
             threads.push(thread.map_err(|error| Failure::new(INTERNAL, format!("start worker {index}: {error}")))?);
@@ -141,7 +146,7 @@ impl Running {
                 "there is no model yet: events are enriched and forwarded, none is scored; see `lapwing train`"
             );
         }
-        Ok(Self { window, threads, live })
+        Ok(Self { window, threads, failure, live })
     }
 
     /// Whether any worker still runs.
@@ -187,15 +192,22 @@ impl Running {
         );
     }
 
-    /// Joins the workers; the first failure counts.
+    /// Joins the workers; the failure that came first counts.
     pub fn join(self) -> Result<(), Failure> {
-        let mut outcome = Ok(());
         for (index, thread) in self.threads.into_iter().enumerate() {
-            let ended = thread.join().unwrap_or(Err(RunError::Panicked(index)));
-            outcome = outcome.and(ended.map_err(Failure::from));
+            if thread.join().is_err() {
+                note(&self.failure, RunError::Panicked(index));
+            }
         }
-        outcome
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), |failure| Err(failure.into()))
     }
+}
+
+/// Keeps a failure if it is the first, and logs each.
+fn note(first: &Mutex<Option<RunError>>, failure: RunError) {
+    tracing::error!(%failure, "worker stopped");
+    first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
 }
 
 /// Counts a worker out, however it ends. One that fails or panics stops the others: half a pipeline is worse than a

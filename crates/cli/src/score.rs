@@ -17,6 +17,7 @@ use lapwing_pipeline::score::ModelSource;
 use lapwing_pipeline::settings::Overrides;
 use lapwing_pipeline::status::{Status, get};
 use lapwing_pipeline::task::{Product, ScoredBatch, Task};
+use lapwing_vocabulary::Records;
 use parquet::arrow::ArrowWriter;
 
 use crate::clock::SystemClock;
@@ -50,7 +51,7 @@ enum Sink {
 
 /// Runs the command.
 pub fn run(args: &ScoreArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
-    let mut sink = Sink::create(&args.output)?;
+    let ending = known_ending(&args.output)?;
     let settings = load::settings(&args.pipeline, &Overrides::default())?;
     let inputs = Inputs { files: args.input.clone() };
     let model = load::model_source(&settings).changed_from(None).map_err(|fault| Failure::new(DATA, fault))?;
@@ -64,6 +65,8 @@ pub fn run(args: &ScoreArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
     let mut tasks: BTreeMap<i32, Task> = BTreeMap::new();
     let style = ProgressStyle::with_template("scoring {spinner} {human_pos} events, {per_sec}");
     let bar = ProgressBar::new_spinner().with_style(style.expect("the template is valid"));
+    // Created only now: a command that cannot run leaves an earlier table as it was.
+    let mut sink = Sink::create(&args.output, ending)?;
     let detectors: Vec<String> = plan.members.iter().map(|member| member.name.clone()).collect();
     while let Some(records) = history.next(plan.settings.max_batch_events)? {
         if stop.load(Ordering::Relaxed) {
@@ -82,6 +85,13 @@ pub fn run(args: &ScoreArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
         let batch = task.score_batch(&records, 0..records.len(), &status, &SystemClock, &mut product)?;
         sink.write(&table(&plan, &batch, &detectors, &args.with)?)?;
         bar.inc(records.len() as u64);
+    }
+    if tasks.is_empty() {
+        // A table without rows still has columns.
+        let none = Records::new(plan.source_name().into(), 0);
+        let mut task = Task::new(&plan, 0, &references.latest())?;
+        let batch = task.score_batch(&none, 0..0, &status, &SystemClock, &mut Product::default())?;
+        sink.write(&table(&plan, &batch, &detectors, &args.with)?)?;
     }
     sink.finish(&args.output)?;
     bar.finish_and_clear();
@@ -141,13 +151,19 @@ fn table(plan: &Arc<Plan>, batch: &ScoredBatch, detectors: &[String], with: &[St
     RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| Failure::new(INTERNAL, error))
 }
 
-impl Sink {
-    fn create(path: &Path) -> Result<Self, Failure> {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        if !["csv", "jsonl", "ndjson", "parquet"].contains(&ending) {
+fn known_ending(path: &Path) -> Result<&str, Failure> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    match ["csv", "jsonl", "ndjson", "parquet"].contains(&ending) {
+        true => Ok(ending),
+        false => {
             let text = format!("--output {}: end the name in .csv, .jsonl or .parquet", path.display());
-            return Err(Failure::new(USAGE, text));
+            Err(Failure::new(USAGE, text))
         }
+    }
+}
+
+impl Sink {
+    fn create(path: &Path, ending: &str) -> Result<Self, Failure> {
         let file =
             File::create(path).map_err(|error| Failure::new(IO, format!("create {}: {error}", path.display())))?;
         let writer = BufWriter::with_capacity(1 << 20, file);

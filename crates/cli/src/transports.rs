@@ -12,7 +12,7 @@ use lapwing_pipeline::settings::{Connect, Format, Kafka, Pipeline, Role};
 use lapwing_vocabulary::port::{Epoch, Polled, Producer, TopicState, Topics, Transport};
 
 use crate::clock::SystemClock;
-use crate::failure::{CONFIGURATION, Failure, USAGE};
+use crate::failure::{CONFIGURATION, Failure, NO_INPUT, USAGE};
 use crate::lines::line_producer as lines_to;
 use crate::places;
 
@@ -161,6 +161,13 @@ pub fn describe(topics: &mut dyn Topics, name: &str) -> Result<TopicState, Failu
 
 /// Files read once to their end, without outputs or positions.
 pub fn finite_files(settings: &Pipeline, files: &[PathBuf]) -> Result<Box<dyn Transport>, Failure> {
+    for file in files.iter().filter(|file| file.as_os_str() != "-") {
+        // Only looked at: what is opened and closed again may be a pipe, whose content would be gone.
+        std::fs::metadata(file).map_err(|error| {
+            let text = format!("open {}: {error}: check the path and the right to read it", file.display());
+            Failure::new(NO_INPUT, text)
+        })?;
+    }
     Ok(Box::new(FileTransport::open(file_options(settings, files, false))?))
 }
 

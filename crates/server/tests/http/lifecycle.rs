@@ -69,7 +69,7 @@ impl Watch for Slow {
     }
 
     fn metrics(&self) -> String {
-        lapwing_server::openmetrics(&Overview::default())
+        String::new()
     }
 
     fn ready(&self) -> Result<(), String> {
