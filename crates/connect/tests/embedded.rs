@@ -213,7 +213,7 @@ fn a_topic_that_is_not_there_is_named_with_the_near_ones() {
     let Err(PortError::Operator(text)) = log.transport("sensor_message", "g", 0, 1).map(|_| ()) else {
         panic!("found")
     };
-    assert!(text.contains("`sensor_messages`") && text.contains("lapwing topics create sensor_message"), "{text}");
+    assert!(text.contains("`sensor_messages`") && text.contains("lapwing topics create PIPELINE"), "{text}");
     let Err(PortError::Operator(text)) = log.topics().read("nothing-like-it", 0, 0, 1).map(|_| ()) else {
         panic!("found")
     };

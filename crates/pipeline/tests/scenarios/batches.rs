@@ -56,7 +56,8 @@ fn batches_of_one_a_hundred_and_all_give_the_same_bytes_and_counters() {
     for (what, count) in [("late", late), ("filtered", filtered), ("doubled", duplicates), ("coerced", coerced)] {
         assert!(count > 10, "the stream has too few {what} events to tell: {count}");
     }
-    for (reason, count) in &whole.dead {
+    // The query of this pipeline fails on no event.
+    for (reason, count) in whole.dead.iter().filter(|(reason, _)| *reason != Reason::QueryFailed) {
         assert!(*count > 10, "the stream has too few records that are {reason}: {count}");
     }
     for (topic, outputs) in &whole.outputs {

@@ -59,7 +59,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn every_reason_keeps_key_bytes_and_headers_and_says_where_and_why() {
+fn every_reason_of_decode_keeps_key_bytes_and_headers_and_says_where_and_why() {
     let plan = plan(&format!("{HEAD}{DETECT}"), &[]);
     let mut met = BTreeSet::new();
     for (reason, value, said) in cases() {
@@ -84,7 +84,30 @@ fn every_reason_keeps_key_bytes_and_headers_and_says_where_and_why() {
         assert_eq!(counted, [(reason, 1)]);
         met.insert(reason);
     }
-    assert_eq!(met.into_iter().collect::<Vec<_>>(), Reason::ALL);
+    let of_decode = Reason::ALL.into_iter().filter(|reason| *reason != Reason::QueryFailed);
+    assert_eq!(met, of_decode.collect());
+}
+
+#[test]
+fn an_event_on_which_the_query_fails_is_set_aside_and_the_others_go_on() {
+    let query = "[enrich]\nquery = \"SELECT e.*, 100 / e.bytes AS share FROM events e\"\n";
+    let plan = plan(&format!("{HEAD}{query}{DETECT}"), &[]);
+    let mut records = Records::new("events".into(), 3);
+    for (offset, bytes) in [(1, 4), (2, 0), (3, 5)] {
+        let value = format!("{{\"host\":\"a\",\"at\":\"2026-01-01T00:00:00Z\",\"bytes\":{bytes}}}");
+        records.push(offset, NOW, None, value.as_bytes(), Vec::new());
+    }
+    let status = Status::default();
+    let mut task = Task::new(&plan, 3, &[]).expect("the plan has no tables");
+    let product = task.process(&records, 0..3, &status, &HandClock::at(NOW)).expect("input never stops a pipeline");
+    let letters = of_topic(&product.outputs, "small.dead_letters");
+    assert_eq!(letters.len(), 1);
+    let told = |name: &str| header(letters[0], name);
+    assert_eq!(told(HEADER_STAGE).as_deref(), Some("enrich"));
+    assert_eq!(told(HEADER_CLASS).as_deref(), Some("query_failed"));
+    assert_eq!(told("__connect.errors.offset").as_deref(), Some("2"));
+    assert_eq!(of_topic(&product.outputs, "small.enriched").len(), 2);
+    assert_eq!(lapwing_pipeline::status::get(&status.filtered), 0);
 }
 
 #[test]
