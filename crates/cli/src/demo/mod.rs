@@ -39,6 +39,8 @@ use view::View;
 const DENSITY: f64 = 100.0;
 /// Events to learn from: about 50 minutes of event time, most of the longest window.
 const LEARNED_EVENTS: u64 = 300_000;
+/// Part of the learned events before the first anomaly.
+const QUIET_SHARE: f64 = 0.6;
 /// How long the end waits for what is still under way.
 const DRAIN_SECONDS: u64 = 60;
 
@@ -86,10 +88,10 @@ pub fn run(args: &DemoArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
     let settings = stage.settings()?;
     let transports = Transports::open(&settings, false)?;
     let mut events = Telemetry::new(scenario(args))?;
-    view.say(&format!("producing {LEARNED_EVENTS} events of quiet history from {} hosts", args.hosts));
+    view.say(&format!("producing a history of {LEARNED_EVENTS} events from {} hosts", args.hosts));
     learn_from(&mut events, &transports, &settings)?;
     let plan = load::plan(stage.settings()?, &Inputs::default(), Purpose::Train)?;
-    view.say("training the detectors on them");
+    view.say("training the detectors on its normal events");
     let mut history = History::of_topic(transports.topics()?, plan.source_name())?;
     let scope = train::Scope { quiet: args.json, ..train::Scope::default() };
     let card = train::train(&plan, &mut history, &scope, stop)?;
@@ -100,10 +102,10 @@ pub fn run(args: &DemoArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
     let running = Running::start(plan.clone(), &transports, models, stop)?;
     let server = run::page(args.listen, running.window.clone())?;
     view.say(&format!("page at http://{}", server.address()));
-    let quiet_over = wait_for_replay(&running, LEARNED_EVENTS);
+    let folded = wait_for_replay(&running, LEARNED_EVENTS);
     let producer = start_producer(events, args, &transports, &plan, stop)?;
     let tally = Tally::new(transports.topics()?, &plan.settings)?;
-    let figures = quiet_over.and_then(|()| watch(&running, tally, &view, server.address(), length, stop, producer));
+    let figures = folded.and_then(|()| watch(&running, tally, &view, server.address(), length, stop, producer));
     stop.store(true, Ordering::Relaxed);
     let ended = running.join();
     server.stop();
@@ -116,7 +118,9 @@ pub fn run(args: &DemoArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
 }
 
 fn scenario(args: &DemoArgs) -> TelemetryOptions {
-    let quiet_micros = (LEARNED_EVENTS as f64 / DENSITY) as i64 * SECOND;
+    // Anomalies begin before the live traffic does, so that there is something to see from its first seconds on. The
+    // detectors do not learn from them: the pipeline trains on events labelled normal.
+    let quiet_micros = (LEARNED_EVENTS as f64 * QUIET_SHARE / DENSITY) as i64 * SECOND;
     let mut options = TelemetryOptions {
         seed: args.seed,
         hosts: args.hosts,
@@ -129,7 +133,7 @@ fn scenario(args: &DemoArgs) -> TelemetryOptions {
     options
 }
 
-/// Appends the quiet first part as fast as it goes.
+/// Appends the history as fast as it goes.
 fn learn_from(
     events: &mut Telemetry,
     transports: &Transports,
@@ -140,14 +144,14 @@ fn learn_from(
         topics.create(name, layout)?;
     }
     let topic = settings.source.topic.as_deref().unwrap_or_default();
-    let quiet = events.by_ref().take(LEARNED_EVENTS as usize).map(Ok);
+    let history = events.by_ref().take(LEARNED_EVENTS as usize).map(Ok);
     let mut producer = transports.producer()?;
     let on = &mut |_: &lapwing_produce::Progress| ControlFlow::Continue(());
-    lapwing_produce::produce(quiet, producer.as_mut(), DriveOptions::new(topic), &SystemClock, on)?;
+    lapwing_produce::produce(history, producer.as_mut(), DriveOptions::new(topic), &SystemClock, on)?;
     Ok(())
 }
 
-/// Waits until the quiet history has been folded into state, so that live figures are of live events alone.
+/// Waits until the history has been folded into state, so that live figures are of live events alone.
 fn wait_for_replay(running: &Running, records: u64) -> Result<(), Failure> {
     while running.is_live() && get(&running.window.status().replayed) < records {
         running.wait_and_sample(Duration::from_millis(50));
