@@ -13,7 +13,7 @@ use crate::transports;
 /// Create, describe and list topics.
 #[derive(Subcommand, Debug)]
 pub enum TopicsCommand {
-    /// Create the source and output topics of a pipeline as its [topics] section lays them out.
+    /// Create the source and output topics of a pipeline as its `[topics]` section lays them out.
     Create {
         /// The pipeline file.
         pipeline: PathBuf,

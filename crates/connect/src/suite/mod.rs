@@ -1,5 +1,5 @@
-//! Test support: what every [`Transport`] must do, as one list of cases that each implementation runs through its own
-//! small [`Fixture`]. It is for tests only and panics where a transport breaks the contract.
+//! Test support: what every [`Transport`](lapwing_vocabulary::Transport) must do, as one list of cases that each implementation runs through its own
+//! small [`Fixture`](crate::suite::Fixture). It is for tests only and panics where a transport breaks the contract.
 //!
 //! Nothing here depends on how fast a transport is: every wait is a bounded number of polls.
 

@@ -1,7 +1,7 @@
-//! The pipeline file: read with places, checked at once, and only then a [`Pipeline`].
+//! The pipeline file: read with places, checked at once, and only then a [`Pipeline`](crate::settings::Pipeline).
 //!
 //! Reading goes section by section. Whatever cannot be used is reported and replaced by its default, so that reading
-//! goes on and every fault is found in one go; a [`Pipeline`] is handed out only if nothing was reported. Thus whoever
+//! goes on and every fault is found in one go; a [`Pipeline`](crate::settings::Pipeline) is handed out only if nothing was reported. Thus whoever
 //! holds one need not check again.
 
 /// The pipeline: its parts, how it is made, what decides its state.
