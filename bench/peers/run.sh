@@ -23,8 +23,8 @@ fi
 
 # Spark keeps to the first two cores that it may use; Lapwing gets the same ones.
 cores=$(python3 -c 'import os; print(",".join(map(str, sorted(os.sched_getaffinity(0))[:2])))')
-lapwing=(cargo run --release --package lapwing-cli --bin lapwing --)
-cargo build --release --package lapwing-cli --bin lapwing
+lapwing=(cargo run --release --)
+cargo build --release
 spark_result=$("$venv/bin/python" bench/peers/spark.py "$input" "$@" | tail -n 1)
 lapwing_result=$(taskset --cpu-list "$cores" "${lapwing[@]}" bench pipeline --input "$input" --json | tail -n 1)
 

@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use lapwing_pipeline::clock::Clock;
@@ -186,12 +185,9 @@ fn through_log(plan: &Arc<Plan>, input: &Path, stop: &'static AtomicBool) -> Res
     let models = Arc::new(load::model_source(&plan.settings));
     let start = clock.monotonic_nanos();
     let running = Running::start(plan.clone(), &transports, models, stop)?;
-    while running.is_live() {
-        running.wait_and_sample(Duration::from_millis(20));
-    }
-    let nanos = clock.monotonic_nanos() - start;
     let status = running.window.status().clone();
     running.join()?;
+    let nanos = clock.monotonic_nanos() - start;
     Ok(Measured::new(&status, status.alerts_total(), nanos))
 }
 
