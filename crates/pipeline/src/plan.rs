@@ -80,13 +80,7 @@ impl Plan {
         let mut faults = Vec::new();
         let events = schema.arrow();
         let query = settings.enrich.query.clone();
-        let (wide, wildcard) = match &query {
-            None => (events.clone(), true),
-            Some(query) => match Enricher::plan(query, &events, tables) {
-                Ok(enricher) => (enricher.schema().clone(), enricher.has_wildcard()),
-                Err(error) => return Err(RunError::Plan(vec![format!("[enrich] query: {error}")])),
-            },
-        };
+        let (wide, wildcard) = enriched_schema(query.as_deref(), &events, tables)?;
         let graph = Graph::new(settings.features.iter().map(feature_spec).collect());
         let graph = Arc::new(graph.map_err(|error| RunError::Plan(vec![format!("[features] {error}")]))?);
         check_feature_columns(&settings, &wide, &mut faults);
@@ -104,14 +98,7 @@ impl Plan {
         needed.retain(|name| wide.field_with_name(name).is_ok());
         needed.sort();
         needed.dedup();
-        for (what, name) in [("key", Some(&settings.source.key)), ("id", settings.source.id.as_ref())] {
-            if let Some(name) = name.filter(|name| wide.field_with_name(name).is_err()) {
-                faults.push(format!(
-                    "[source] {what} = \"{name}\": the enrich query drops this column; {}",
-                    near(name, &wide)
-                ));
-            }
-        }
+        check_source_columns(&settings, &wide, &mut faults);
         if !faults.is_empty() {
             return Err(RunError::Plan(faults));
         }
@@ -263,6 +250,28 @@ fn narrow(
         .and_then(|enricher| enricher.narrow(needed))
         .map_err(|error| RunError::Plan(vec![format!("[enrich] query: {error}")]))?;
     Ok((enricher.schema().clone(), enricher.events_columns()))
+}
+
+/// The columns that the whole query gives, and whether it passes all of the event's columns on.
+fn enriched_schema(
+    query: Option<&str>,
+    events: &SchemaRef,
+    tables: &[ReferenceTable],
+) -> Result<(SchemaRef, bool), RunError> {
+    let Some(query) = query else { return Ok((events.clone(), true)) };
+    match Enricher::plan(query, events, tables) {
+        Ok(enricher) => Ok((enricher.schema().clone(), enricher.has_wildcard())),
+        Err(error) => Err(RunError::Plan(vec![format!("[enrich] query: {error}")])),
+    }
+}
+
+fn check_source_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Vec<String>) {
+    for (what, name) in [("key", Some(&settings.source.key)), ("id", settings.source.id.as_ref())] {
+        if let Some(name) = name.filter(|name| rows.field_with_name(name).is_err()) {
+            let hint = near(name, rows);
+            faults.push(format!("[source] {what} = \"{name}\": the enrich query drops this column; {hint}"));
+        }
+    }
 }
 
 fn check_feature_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Vec<String>) {
