@@ -15,7 +15,9 @@ pub(super) fn fault(folder: &Path, what: &str, error: &Error) -> PortError {
     match error {
         Error::Io(error) | Error::Storage(LsmError::Io(error)) => io_fault(&format!("{what} in {place}"), error),
         Error::Poisoned => PortError::Storage(format!(
-            "{what} in {place}: an earlier write failed, so the log takes no more: see to the disk and start again"
+            // The write that failed may have been one of the store's own threads: nobody else has told of it then.
+            "{what} in {place}: an earlier write failed, the disk is full or fails, and the log takes no more: free some \
+             space on that disk and start again"
         )),
         Error::Locked => PortError::Operator(format!("{what} in {place}: the folder is in use: {OCCUPIED_REMEDY}")),
         Error::InvalidVersion(version) => PortError::Operator(format!(
