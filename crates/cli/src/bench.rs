@@ -179,7 +179,7 @@ fn through_log(plan: &Arc<Plan>, input: &Path, stop: &'static AtomicBool) -> Res
     let transports = Transports::open(&plan.settings, true)?;
     let mut topics = transports.topics()?;
     for (_, name, layout) in plan.settings.topics_used() {
-        topics.create(name, layout)?;
+        topics.create(&name, &layout)?;
     }
     fill(plan, input, &transports)?;
     let models = Arc::new(load::model_source(&plan.settings));

@@ -30,6 +30,10 @@ mod score;
 mod produce;
 /// `lapwing topics`.
 mod topics;
+/// `lapwing watermark`.
+mod watermark;
+/// `lapwing state`.
+mod state;
 /// `lapwing bench`.
 mod bench;
 
@@ -66,6 +70,9 @@ enum Command {
     Produce(produce::ProduceArgs),
     #[command(subcommand)]
     Topics(topics::TopicsCommand),
+    Watermark(watermark::WatermarkArgs),
+    #[command(subcommand)]
+    State(state::StateCommand),
     #[command(subcommand)]
     Bench(bench::BenchCommand),
 }
@@ -99,6 +106,8 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Score(args) => score::run(args, &STOP),
         Command::Produce(args) => produce::run(args, &STOP),
         Command::Topics(command) => topics::run(command),
+        Command::Watermark(args) => watermark::run(args, &STOP),
+        Command::State(command) => state::run(command),
         Command::Bench(command) => bench::run(command, &STOP),
     }
 }

@@ -125,7 +125,7 @@ pub fn run(args: &ProduceArgs, stop: &'static AtomicBool) -> Result<(), Failure>
             let topic =
                 topic.ok_or_else(|| Failure::new(USAGE, "the pipeline reads files: name a --topic or --output"))?;
             let mut topics = transports::topics(&settings)?;
-            topics.create(&topic, settings.topics.layout(Role::Source))?;
+            topics.create(&topic, &settings.topics.layout(Role::Source))?;
             drop(topics);
             (topic, transports::producer(&settings)?)
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use lapwing_pipeline::error::RunError;
+use lapwing_pipeline::forward::Forwarder;
 use lapwing_pipeline::plan::{Plan, Purpose};
 use lapwing_pipeline::score::ModelSource;
 use lapwing_pipeline::settings::Overrides;
@@ -114,33 +115,35 @@ impl Running {
             false => None,
         };
         let workers = transports.workers(settings)?;
-        let live = Arc::new(std::sync::atomic::AtomicUsize::new(workers));
+        let live = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let failure = Arc::new(Mutex::new(None));
-        let mut threads = Vec::new();
+        let mut threads = Threads { live: live.clone(), failure: failure.clone(), stop, threads: Vec::new() };
+        if let (Some(transport), Some(topic)) = (transports.forward_transport()?, settings.repartitioned_topic()) {
+            let forwarder = Forwarder::new(transport, &plan, &topic, status.clone(), Arc::new(SystemClock))?;
+            match transports.until_end() {
+                // Its end must be reached first, or the workers would find theirs too early.
+                true => forwarder.run(stop)?,
+                false => threads.start("repartition".to_owned(), move || forwarder.run(stop))?,
+            }
+        }
         for index in 0..workers {
             let transport = transports.transport(index, workers)?;
+            let markers = plan.topics.markers.as_ref().map(|_| transports.topics()).transpose()?;
             let around = Surroundings {
                 plan: plan.clone(),
                 models: models.clone(),
                 table_copies: store.is_some().then(|| folder.join("tables")),
                 store: store.clone(),
+                markers,
+                spill: folder.join("spill"),
+                workers,
                 status: status.clone(),
                 clock: Arc::new(SystemClock),
             };
             let worker = Worker::new(index, transport, around)?;
-            let failure = failure.clone();
-            let leave = Leave { live: live.clone(), stop, orderly: false };
-            let work = move || {
-                // Bound whole, so that it lives as long as the thread.
-                let mut leave = leave;
-                match worker.run(stop) {
-                    Ok(_) => leave.orderly = true,
-                    Err(error) => note(&failure, error),
-                }
-            };
-            let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(work);
-            threads.push(thread.map_err(|error| Failure::new(INTERNAL, format!("start worker {index}: {error}")))?);
+            threads.start(format!("worker-{index}"), move || worker.run(stop).map(|_| ()))?;
         }
+        let threads = threads.threads;
         if status.model().is_none() && models.changed_from(None).is_ok_and(|model| model.is_none()) {
             tracing::warn!(
                 "there is no model yet: events are enriched and forwarded, none is scored; see `lapwing train`"
@@ -201,6 +204,37 @@ impl Running {
         }
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(()), |failure| Err(failure.into()))
+    }
+}
+
+/// Threads on their way up.
+struct Threads {
+    live: Arc<std::sync::atomic::AtomicUsize>,
+    failure: Arc<Mutex<Option<RunError>>>,
+    stop: &'static AtomicBool,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Threads {
+    fn start(
+        &mut self,
+        name: String,
+        work: impl FnOnce() -> Result<(), RunError> + Send + 'static,
+    ) -> Result<(), Failure> {
+        self.live.fetch_add(1, Ordering::Relaxed);
+        let failure = self.failure.clone();
+        let leave = Leave { live: self.live.clone(), stop: self.stop, orderly: false };
+        let body = move || {
+            // Bound whole, so that it lives as long as the thread.
+            let mut leave = leave;
+            match work() {
+                Ok(()) => leave.orderly = true,
+                Err(error) => note(&failure, error),
+            }
+        };
+        let thread = std::thread::Builder::new().name(name.clone()).spawn(body);
+        self.threads.push(thread.map_err(|error| Failure::new(INTERNAL, format!("start {name}: {error}")))?);
+        Ok(())
     }
 }
 

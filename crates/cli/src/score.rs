@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::compute::filter_record_batch;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use lapwing_pipeline::plan::{Plan, Purpose};
@@ -86,6 +87,11 @@ pub fn run(args: &ScoreArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
         sink.write(&table(&plan, &batch, &detectors, &args.with)?)?;
         bar.inc(records.len() as u64);
     }
+    for task in tasks.values_mut() {
+        while let Some(batch) = task.close(&status, &SystemClock)? {
+            sink.write(&table(&plan, &batch, &detectors, &args.with)?)?;
+        }
+    }
     if tasks.is_empty() {
         // A table without rows still has columns.
         let none = Records::new(plan.source_name().into(), 0);
@@ -118,10 +124,10 @@ fn table(plan: &Arc<Plan>, batch: &ScoredBatch, detectors: &[String], with: &[St
         }
     };
     let id: ArrayRef = match &plan.settings.source.id {
-        Some(id) => {
+        Some(id) if batch.windows.is_none() => {
             batch.events.rows.column_by_name(id).cloned().unwrap_or_else(|| Arc::new(StringArray::new_null(rows)))
         }
-        None => Arc::new((0..rows).map(|row| Some(batch.events.position(row).to_string())).collect::<StringArray>()),
+        _ => Arc::new((0..rows).map(|row| Some(batch.events.position(row).to_string())).collect::<StringArray>()),
     };
     let times = batch.events.times.iter().map(|time| time.0);
     let times = TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC");
@@ -148,7 +154,10 @@ fn table(plan: &Arc<Plan>, batch: &ScoredBatch, detectors: &[String], with: &[St
     }
     columns.push(("anomaly".to_owned(), Arc::new(flags)));
     let columns = columns.into_iter().map(|(name, column)| (name, column, true));
-    RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| Failure::new(INTERNAL, error))
+    let table =
+        RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| Failure::new(INTERNAL, error))?;
+    let counts: BooleanArray = (0..rows).map(|row| Some(batch.counts(row))).collect();
+    filter_record_batch(&table, &counts).map_err(|error| Failure::new(INTERNAL, error))
 }
 
 fn known_ending(path: &Path) -> Result<&str, Failure> {

@@ -43,7 +43,7 @@ fn create(pipeline: &Path) -> Result<(), Failure> {
     let settings = load::settings(pipeline, &Overrides::default())?;
     let mut topics = transports::topics(&settings)?;
     for (_, name, layout) in settings.topics_used() {
-        let created = topics.create(name, layout)?;
+        let created = topics.create(&name, &layout)?;
         let what = if created { "created" } else { "exists already, left as it is" };
         crate::print_line(&format!("{name}: {what} ({} partitions wanted)", layout.partitions));
     }
@@ -54,7 +54,7 @@ fn describe(pipeline: &Path) -> Result<(), Failure> {
     let settings = load::settings(pipeline, &Overrides::default())?;
     let mut topics = transports::topics(&settings)?;
     for (role, name, _) in settings.topics_used() {
-        match topics.describe(name)? {
+        match topics.describe(&name)? {
             Some(state) => show(role.name(), &state),
             None => crate::print_line(&format!("{name} ({}): does not exist", role.name())),
         }

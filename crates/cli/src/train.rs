@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arrow::array::BooleanArray;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use lapwing_models::{Card, Dataset, ModelError, Registry, fit};
@@ -169,16 +170,17 @@ fn offer(
 ) -> Result<(), Failure> {
     let batch = task.score_batch(records, 0..records.len(), status, &SystemClock, &mut Product::default())?;
     let events = &batch.events;
-    let mut wanted = match filter {
+    let filtered = match filter {
         None => None,
         Some(filter) => Some(filter.evaluate(&events.rows).map_err(|error| ModelError::Filter(error.to_string()))?),
     };
-    if let Some(until) = scope.until {
-        let before = events.times.iter().enumerate();
-        let before = before.map(|(row, time)| *time < until && wanted.as_ref().is_none_or(|wanted| wanted.value(row)));
-        wanted = Some(before.map(Some).collect());
-    }
-    dataset.offer(events, wanted.as_ref());
+    let wanted = |(row, time): (usize, &EventTime)| {
+        scope.until.is_none_or(|until| *time < until)
+            && filtered.as_ref().is_none_or(|wanted| wanted.value(row))
+            && batch.is_final(row)
+    };
+    let wanted: BooleanArray = events.times.iter().enumerate().map(|at| Some(wanted(at))).collect();
+    dataset.offer(events, Some(&wanted));
     Ok(())
 }
 

@@ -22,9 +22,17 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 /// The transport of a pipeline, open.
 pub struct Transports {
     kind: Kind,
+    /// What the tasks read.
+    tasks: Reading,
+    /// What is repartitioned first, if anything.
+    forward: Option<Reading>,
+    until_end: bool,
+}
+
+/// A topic and the group that reads it.
+struct Reading {
     topic: String,
     group: String,
-    until_end: bool,
 }
 
 enum Kind {
@@ -45,8 +53,16 @@ impl Transports {
             let text = "--until-end: a Kafka topic has no end\nhint: stop the run with Ctrl-C, or use `lapwing score`";
             return Err(Failure::new(USAGE, text));
         }
-        let topic = settings.source.topic.clone().unwrap_or_default();
-        Ok(Self { kind, topic, group: settings.source.group.clone(), until_end })
+        let group = settings.source.group.clone();
+        let source = settings.source.topic.clone().unwrap_or_default();
+        let (tasks, forward) = match settings.repartitioned_topic() {
+            Some(topic) => {
+                let forward = Reading { topic: source, group: format!("{group}.repartition") };
+                (Reading { topic, group }, Some(forward))
+            }
+            None => (Reading { topic: source, group }, None),
+        };
+        Ok(Self { kind, tasks, forward, until_end })
     }
 
     /// Whether positions outlive the process, so that snapshots have something to refer to.
@@ -62,7 +78,7 @@ impl Transports {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let wanted = settings.workers.unwrap_or(cores).max(1);
         let useful = match &self.kind {
-            Kind::Embedded(log) => describe(&mut log.topics(), &self.topic)?.partitions.len(),
+            Kind::Embedded(log) => describe(&mut log.topics(), &self.tasks.topic)?.partitions.len(),
             // Partitions come and go with the group's other members.
             Kind::Kafka(..) => wanted,
             // Files are committed together with their outputs by one owner.
@@ -73,12 +89,28 @@ impl Transports {
 
     /// The transport of one worker.
     pub fn transport(&self, index: usize, workers: usize) -> Result<Box<dyn Transport>, Failure> {
+        self.reading(&self.tasks, index, workers)
+    }
+
+    /// Whether workers end when they have read what is there now.
+    pub fn until_end(&self) -> bool {
+        self.until_end
+    }
+
+    /// The transport that reads what is repartitioned, if anything is.
+    pub fn forward_transport(&self) -> Result<Option<Box<dyn Transport>>, Failure> {
+        self.forward.as_ref().map(|reading| self.reading(reading, 0, 1)).transpose()
+    }
+
+    fn reading(&self, reading: &Reading, index: usize, workers: usize) -> Result<Box<dyn Transport>, Failure> {
         Ok(match &self.kind {
             Kind::Embedded(log) => {
-                let transport = log.transport(&self.topic, &self.group, index, workers)?;
+                let transport = log.transport(&reading.topic, &reading.group, index, workers)?;
                 Box::new(if self.until_end { transport.until_end() } else { transport })
             }
-            Kind::Kafka(settings, seat) => Box::new(KafkaTransport::open(kafka_options(settings, seat, index))?),
+            Kind::Kafka(settings, seat) => {
+                Box::new(KafkaTransport::open(kafka_options(settings, seat, reading, index))?)
+            }
             Kind::Files(settings) => {
                 let inputs = places::input_files(settings, &places::Inputs::default());
                 Box::new(FileTransport::open(file_options(settings, &inputs, true))?)
@@ -175,11 +207,11 @@ fn embedded(settings: &Pipeline) -> Result<EmbeddedLog, Failure> {
     let Connect::Embedded(place) = &settings.connect else {
         return Err(Failure::new(CONFIGURATION, "the pipeline does not use the embedded log"));
     };
-    let layouts = settings.topics_used().into_iter().map(|(_, name, layout)| (name.to_owned(), layout.clone()));
+    let layouts = settings.topics_used().into_iter().map(|(_, name, layout)| (name, layout));
     let options = LogOptions {
         sync: place.sync,
         layouts: layouts.collect::<BTreeMap<_, _>>(),
-        layout: settings.topics.layout(Role::Source).clone(),
+        layout: settings.topics.layout(Role::Source),
         ..LogOptions::default()
     };
     Ok(EmbeddedLog::open(&place.path, options)?)
@@ -195,16 +227,17 @@ fn kafka_connection(settings: &Pipeline, kafka: &Kafka) -> KafkaConnection {
     }
 }
 
-fn kafka_options(settings: &Pipeline, seat: &Seat, index: usize) -> KafkaOptions {
+fn kafka_options(settings: &Pipeline, seat: &Seat, reading: &Reading, index: usize) -> KafkaOptions {
     let properties = match &settings.connect {
         Connect::Kafka(kafka) => kafka_connection(settings, kafka).properties,
         Connect::Embedded(_) | Connect::Files(_) => BTreeMap::new(),
     };
     KafkaOptions {
         properties,
-        topic: settings.source.topic.clone().unwrap_or_default(),
-        group: settings.source.group.clone(),
-        transactional_id: format!("lapwing-{}-{}-{index}", settings.source.group, seat.name),
+        topic: reading.topic.clone(),
+        group: reading.group.clone(),
+        processing: settings.processing,
+        transactional_id: format!("lapwing-{}-{}-{index}", reading.group, seat.name),
         give_up_after: GIVE_UP_AFTER,
         max_record_bytes: settings.max_record_bytes,
     }

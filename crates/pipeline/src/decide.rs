@@ -4,15 +4,34 @@
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
+use lapwing_features::Cause;
 use lapwing_sql::{Predicate, SqlError};
-use lapwing_vocabulary::{Alert, Contribution, EventBatch, Severity};
+use lapwing_vocabulary::{Alert, AlertStatus, AlertWindow, Contribution, EventBatch, Offset, Position, Severity};
 use sha2::{Digest, Sha256};
 
+use crate::aggregate::WindowRow;
 use crate::score::{Model, Scored};
 use crate::settings::AlertType;
 
 /// Type of a finding to which none of the declared types applies.
 pub const DEFAULT_KIND: &str = "anomaly";
+
+/// Stands for the type in the id of a window's alert.
+const WINDOW_ID: &str = "window";
+
+/// Scored rows.
+pub struct Rows<'a> {
+    /// The model that scored them.
+    pub model: &'a Model,
+    /// The rows.
+    pub events: &'a EventBatch,
+    /// Entity of each.
+    pub entities: &'a StringArray,
+    /// Scores of each.
+    pub scored: &'a Scored,
+    /// Where rows are windows: what each is.
+    pub windows: Option<&'a [WindowRow]>,
+}
 
 /// The decide stage of one partition.
 pub struct Decide {
@@ -46,28 +65,24 @@ impl Decide {
         Ok(Self { pipeline: pipeline.to_owned(), id: id.map(str::to_owned), types })
     }
 
-    /// Turns flagged rows into alerts, in the order of the rows.
-    pub fn decide(
-        &self,
-        model: &Model,
-        events: &EventBatch,
-        entities: &StringArray,
-        scored: &Scored,
-    ) -> Result<Vec<Finding>, SqlError> {
-        let flagged: Vec<u32> = (0..events.len() as u32).filter(|row| scored.scores.flagged[*row as usize]).collect();
-        if flagged.is_empty() {
+    /// Turns flagged rows into alerts, in the order of the rows. Where rows are windows, one that takes the place of a
+    /// flagged one and is not flagged itself withdraws what was said.
+    pub fn decide(&self, rows: &Rows<'_>) -> Result<Vec<Finding>, SqlError> {
+        let found: Vec<(u32, AlertStatus)> =
+            (0..rows.events.len()).filter_map(|row| Some((row as u32, rows.verdict(row)?))).collect();
+        if found.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = take_record_batch(&events.rows, &UInt32Array::from(flagged.clone()))
-            .expect("flagged rows lie within the batch");
-        let kinds = self.kinds(&rows)?;
-        let ids = self.id.as_ref().map(|id| text_column(&rows, id));
-        let finding = |(at, row): (usize, &u32)| {
+        let wanted = UInt32Array::from_iter_values(found.iter().map(|(row, _)| *row));
+        let batch = take_record_batch(&rows.events.rows, &wanted).expect("flagged rows lie within the batch");
+        let kinds = self.kinds(&batch)?;
+        let ids = self.id.as_ref().map(|id| text_column(&batch, id));
+        let finding = |(at, (row, status)): (usize, &(u32, AlertStatus))| {
             let event_id = ids.as_ref().filter(|ids| ids.is_valid(at)).map(|ids| ids.value(at).to_owned());
-            let alert = self.alert(model, events, entities, scored, *row as usize, kinds[at], event_id);
+            let alert = self.alert(rows, *row as usize, kinds[at], event_id, *status);
             Finding { row: *row, alert }
         };
-        Ok(flagged.iter().enumerate().map(finding).collect())
+        Ok(found.iter().enumerate().map(finding).collect())
     }
 
     /// For each row the first declared type whose condition holds.
@@ -84,27 +99,31 @@ impl Decide {
         Ok(kinds)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one row of five parallel products")]
     fn alert(
         &self,
-        model: &Model,
-        events: &EventBatch,
-        entities: &StringArray,
-        scored: &Scored,
+        rows: &Rows<'_>,
         row: usize,
         kind: Option<&AlertType>,
         event_id: Option<String>,
+        status: AlertStatus,
     ) -> Alert {
+        let Rows { model, events, entities, scored, windows } = rows;
         let (tail, threshold) = (scored.scores.tail[row], model.ensemble.threshold());
         let severity = kind.map_or_else(|| severity(tail, 1.0 - threshold), |kind| kind.severity);
         let kind = kind.map_or(DEFAULT_KIND, |kind| kind.name.as_str());
         let entity = entities.value(row);
-        let position = events.position(row);
+        let position = |offset: Offset| Position { offset, ..events.position(row) };
         let contributions =
             model.ensemble.explain(scored.matrix.row(row)).expect("the matrix was encoded for this model");
         let detectors = model.ensemble.detector_scores(&scored.scores, row);
+        let window = windows.map(|windows| &windows[row]);
+        // A window keeps its id when late events change its type; an event is what it is.
+        let id = match window {
+            Some(window) => alert_id(&self.pipeline, WINDOW_ID, entity, &window.start.0.to_string()),
+            None => alert_id(&self.pipeline, kind, entity, &events.position(row).to_string()),
+        };
         Alert {
-            id: alert_id(&self.pipeline, kind, entity, &position.to_string()),
+            id,
             pipeline: self.pipeline.clone(),
             kind: kind.to_owned(),
             severity,
@@ -116,9 +135,42 @@ impl Decide {
             threshold,
             detectors,
             contributions,
-            positions: vec![position],
+            positions: match window {
+                Some(window) => window.offsets.iter().map(|offset| position(*offset)).collect(),
+                None => vec![events.position(row)],
+            },
             model: model.id(),
+            status,
+            window: window.map(told),
         }
+    }
+}
+
+impl Rows<'_> {
+    /// What is said of a row, if anything.
+    fn verdict(&self, row: usize) -> Option<AlertStatus> {
+        let flagged = |row: usize| self.scored.scores.flagged[row];
+        let Some(windows) = self.windows else { return flagged(row).then_some(AlertStatus::Open) };
+        let window = &windows[row];
+        if window.is_before {
+            return None;
+        }
+        // A session that was joined to another has no events left, and nothing to say.
+        if flagged(row) && window.events > 0 {
+            return Some(AlertStatus::Open);
+        }
+        let said_before = row.checked_sub(1).is_some_and(|before| windows[before].is_before && flagged(before));
+        said_before.then_some(AlertStatus::Withdrawn)
+    }
+}
+
+fn told(window: &WindowRow) -> AlertWindow {
+    AlertWindow {
+        start: window.start.to_rfc3339(),
+        end: window.end.to_rfc3339(),
+        events: window.events,
+        revision: window.revision,
+        early: window.cause == Cause::Early,
     }
 }
 

@@ -18,6 +18,8 @@ pub mod frozen;
 pub mod enrich;
 /// Reference tables, watched and kept by content.
 pub mod references;
+/// What happened between two records.
+pub mod marker;
 /// Event-time features per entity.
 pub mod aggregate;
 /// The ensemble over rows.
@@ -30,6 +32,8 @@ pub mod render;
 pub mod plan;
 /// One partition: stages and memory.
 pub mod task;
+/// Records to the partition of their entity.
+pub mod forward;
 /// The loop that drives tasks over a transport.
 pub mod worker;
 /// Counters, latencies, newest alerts.

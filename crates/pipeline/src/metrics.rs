@@ -52,6 +52,7 @@ impl Pipeline {
         let outcomes = vec![
             (outcome("processed"), get(&status.processed)),
             (outcome("late"), get(&status.late)),
+            (outcome("repeat"), get(&status.repeats)),
             (outcome("filtered"), get(&status.filtered)),
             (outcome("dead_letter"), status.dead_letters_total()),
         ];
@@ -69,9 +70,12 @@ impl Pipeline {
                 get(&status.duplicate_matches),
             ),
             ("replayed_events", "Records read again to rebuild state", get(&status.replayed)),
+            ("repartitioned_events", "Records taken to the partition of their entity", get(&status.repartitioned)),
+            ("watermark_ticks", "Times at which event time moved on without a record", get(&status.ticks)),
             ("epochs", "Epochs committed", get(&status.epochs)),
             ("epochs_aborted", "Open epochs thrown away", get(&status.epochs_aborted)),
             ("snapshots", "Snapshots written", get(&status.snapshots)),
+            ("snapshot_failures", "Snapshots that could not be written", get(&status.snapshot_failures)),
             ("reload_failures", "Reloads of a table or model that failed", get(&status.reload_failures)),
         ];
         for (name, help, count) in plain {

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
 use lapwing_detect::{Encoding as ModelEncoding, InputSpec, Inputs as ModelInputs, MemberSpec, Method as ModelMethod};
-use lapwing_features::{FeatureSpec, Graph, Measure as FeatureMeasure, Over};
+use lapwing_features::{Graph, WindowMeasure};
 use lapwing_sql::{Enricher, Predicate, ReferenceTable};
 use lapwing_state::Identity;
 use lapwing_vocabulary::Partition;
 use sha2::{Digest, Sha256};
 
-use crate::aggregate::{Aggregate, schema_with_features};
+use crate::aggregate::{Limits, schema_with_features, window_schema};
 use crate::decide::Decide;
 use crate::decode::schema::Schema;
 use crate::decode::{DecodeOptions, Decoder, Format};
 use crate::enrich::Enrich;
 use crate::error::RunError;
-use crate::settings::{self, Inputs, Measure, Pipeline, Settings, Span};
+use crate::settings::{self, Inputs, Pipeline, Settings};
 
 /// What a plan is for: training reads columns that running does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct OutputTopics {
     pub dead_letters: Arc<str>,
     /// Events behind the watermark.
     pub late: Option<Arc<str>>,
+    /// Markers of what happened between two records; `None` where nothing does.
+    pub markers: Option<Arc<str>>,
 }
 
 /// A compiled pipeline.
@@ -64,6 +66,7 @@ pub struct Plan {
     events: SchemaRef,
     graph: Arc<Graph>,
     digest: String,
+    source_name: String,
 }
 
 impl Plan {
@@ -81,20 +84,32 @@ impl Plan {
         let events = schema.arrow();
         let query = settings.enrich.query.clone();
         let (wide, wildcard) = enriched_schema(query.as_deref(), &events, tables)?;
-        let graph = Graph::new(settings.features.iter().map(feature_spec).collect());
+        let graph = Graph::new(settings.features.clone());
         let graph = Arc::new(graph.map_err(|error| RunError::Plan(vec![format!("[features] {error}")]))?);
-        check_feature_columns(&settings, &wide, &mut faults);
-        let all_rows = schema_with_features(&wide, &graph);
-        let (inputs, members) = detector_inputs(&settings, &wide, &graph, &mut faults);
-        let is_json = header.is_none();
-        let rendered_columns = rendered_columns(&settings, schema, &wide, &graph, wildcard && is_json);
+        check_window_columns(&settings, &wide, &mut faults);
+        // What features and detectors see: the events, or windows of them.
+        let scored = match &settings.window {
+            Some(window) => window_schema(&settings.source.key, window),
+            None => wide.clone(),
+        };
+        check_feature_columns(&settings, &scored, &mut faults);
+        let all_rows = schema_with_features(&scored, &graph);
+        let (inputs, members) = detector_inputs(&settings, &scored, &graph, &mut faults);
+        let splices_original = wildcard && header.is_none() && settings.window.is_none();
+        let rendered_columns = rendered_columns(&settings, schema, &scored, &graph, splices_original);
+        let seen = predicate_columns(&settings, &all_rows, purpose, &mut faults);
         let mut needed = vec![settings.source.key.clone()];
         needed.extend(settings.source.id.clone());
-        needed.extend(graph.columns().iter().cloned());
-        needed.extend(inputs.iter().map(|input| input.column.clone()));
-        needed.extend(rendered_columns.iter().cloned());
-        needed.extend(predicate_columns(&settings, &all_rows, purpose, &mut faults));
         needed.extend(extra.iter().cloned());
+        match &settings.window {
+            Some(window) => needed.extend(window.spec.columns.iter().filter_map(|column| column.column.clone())),
+            None => {
+                needed.extend(graph.columns().iter().chain(graph.peers()).cloned());
+                needed.extend(inputs.iter().map(|input| input.column.clone()));
+                needed.extend(rendered_columns.iter().cloned());
+                needed.extend(seen);
+            }
+        }
         needed.retain(|name| wide.field_with_name(name).is_ok());
         needed.sort();
         needed.dedup();
@@ -109,10 +124,11 @@ impl Plan {
         Decoder::new(decode.clone()).map_err(|fault| RunError::Plan(vec![format!("[source] {fault}")]))?;
         // Without a query rows are what is decoded, event time included.
         let enriched = if query.is_none() { decode.schema.arrow() } else { enriched };
-        let rows = schema_with_features(&enriched, &graph);
-        let digest = digest(&settings, schema, &graph);
+        let rows = schema_with_features(if settings.window.is_some() { &scored } else { &enriched }, &graph);
+        let digest = digest(&settings, schema);
         let topics = output_topics(&settings);
-        let splices_original = wildcard && is_json;
+        let topic = settings.repartitioned_topic().or_else(|| settings.source.topic.clone());
+        let source_name = topic.unwrap_or_else(|| "files".to_owned());
         Ok(Self {
             settings,
             topics,
@@ -127,6 +143,7 @@ impl Plan {
             events,
             graph,
             digest,
+            source_name,
         })
     }
 
@@ -148,16 +165,28 @@ impl Plan {
         Ok(Enrich::new(enricher, tables))
     }
 
-    /// The aggregate stage, without memory.
-    pub(crate) fn aggregate(&self) -> Aggregate {
-        let source = &self.settings.source;
-        Aggregate::new(self.graph.clone(), &source.key, self.rows.clone(), source.watermark_micros)
+    /// What bounds the memory of a partition.
+    pub(crate) fn limits(&self) -> Limits {
+        let (source, state) = (&self.settings.source, &self.settings.state);
+        Limits {
+            lateness_micros: source.watermark_micros,
+            ttl_micros: state.ttl_micros,
+            dedup_micros: if source.id.is_some() { source.dedup_micros } else { 0 },
+            dedup_ids: source.dedup_ids,
+        }
+    }
+
+    /// The features.
+    pub(crate) fn graph(&self) -> &Arc<Graph> {
+        &self.graph
     }
 
     /// The decide stage.
     pub(crate) fn decide(&self) -> Result<Decide, RunError> {
         let settings = &self.settings;
-        Decide::new(&settings.name, settings.source.id.as_deref(), &settings.decide.types, &self.rows)
+        // A window has many events, and none of their ids is its own.
+        let id = settings.source.id.as_deref().filter(|_| settings.window.is_none());
+        Decide::new(&settings.name, id, &settings.decide.types, &self.rows)
             .map_err(|(name, error)| RunError::Plan(vec![format!("[decide.types.{name}] when: {error}")]))
     }
 
@@ -167,18 +196,20 @@ impl Plan {
             pipeline: self.settings.name.clone(),
             topic: self.source_name().to_owned(),
             partition,
-            graph_digest: self.digest.clone(),
+            graph_digest: format!("{}{}", self.digest, self.graph.digest()),
+            layout: serde_json::to_vec(&self.state_layout()).expect("a layout has a JSON form"),
         }
     }
 
-    /// Fingerprint of everything that decides what state means.
+    /// Fingerprint of everything that decides what an event is.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// The source topic; for files, which have none, the word `files`.
+    /// The topic that the tasks read: the source topic or, with `repartition`, the internal one; for files, which have
+    /// none, the word `files`.
     pub fn source_name(&self) -> &str {
-        self.settings.source.topic.as_deref().unwrap_or("files")
+        &self.source_name
     }
 
     /// Names of the features, in order.
@@ -190,23 +221,6 @@ impl Plan {
     pub fn entity_bytes(&self) -> usize {
         self.graph.entity_words() * size_of::<f64>()
     }
-}
-
-fn feature_spec(feature: &settings::Feature) -> FeatureSpec {
-    let measure = match feature.measure {
-        Measure::Count => FeatureMeasure::Count,
-        Measure::Sum => FeatureMeasure::Sum,
-        Measure::Mean => FeatureMeasure::Mean,
-        Measure::Min => FeatureMeasure::Min,
-        Measure::Max => FeatureMeasure::Max,
-        Measure::Std => FeatureMeasure::StandardDeviation,
-        Measure::Zscore => FeatureMeasure::Zscore,
-    };
-    let over = match feature.span {
-        Span::Over(length_micros) => Over::Window { length_micros },
-        Span::Baseline(length_micros) => Over::Baseline { length_micros },
-    };
-    FeatureSpec { name: feature.name.clone(), measure, column: feature.column.clone(), over }
 }
 
 fn decode_options(settings: &Settings, schema: Schema, header: Option<Vec<String>>) -> DecodeOptions {
@@ -224,13 +238,14 @@ fn decode_options(settings: &Settings, schema: Schema, header: Option<Vec<String
     }
 }
 
-fn output_topics(settings: &Settings) -> OutputTopics {
+fn output_topics(settings: &Pipeline) -> OutputTopics {
     let outputs = &settings.outputs;
     OutputTopics {
         alerts: outputs.alerts.as_str().into(),
         enriched: outputs.enriched.as_deref().map(Arc::from),
         dead_letters: outputs.dead_letters.as_str().into(),
         late: outputs.late.as_deref().map(Arc::from),
+        markers: settings.marker_topic().map(Arc::from),
     }
 }
 
@@ -276,18 +291,31 @@ fn check_source_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Ve
 
 fn check_feature_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Vec<String>) {
     for feature in &settings.features {
-        let Some(column) = &feature.column else { continue };
-        match rows.field_with_name(column) {
-            Err(_) => faults.push(format!("[features] {}: no column `{column}`; {}", feature.name, near(column, rows))),
-            Ok(field) if !is_number(field) && feature.measure != Measure::Count => {
-                faults.push(format!(
-                    "[features] {}: column `{column}` is {}, not a number",
-                    feature.name,
-                    field.data_type()
-                ));
-            }
-            Ok(_) => {}
+        for column in feature.measure.columns() {
+            let needs_number = feature.measure.needs_number();
+            check_column(&format!("[features] {}", feature.name), column, needs_number, rows, faults);
         }
+        if let Some(peers) = feature.peers() {
+            check_column(&format!("[features] {}: peers", feature.name), peers, false, rows, faults);
+        }
+    }
+}
+
+fn check_window_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Vec<String>) {
+    for column in settings.window.iter().flat_map(|window| &window.spec.columns) {
+        let Some(name) = &column.column else { continue };
+        let needs_number = column.measure != WindowMeasure::Count;
+        check_column(&format!("[window.columns] {}", column.name), name, needs_number, rows, faults);
+    }
+}
+
+fn check_column(place: &str, name: &str, needs_number: bool, rows: &ArrowSchema, faults: &mut Vec<String>) {
+    match rows.field_with_name(name) {
+        Err(_) => faults.push(format!("{place}: no column `{name}`; {}", near(name, rows))),
+        Ok(field) if needs_number && !is_number(field) => {
+            faults.push(format!("{place}: column `{name}` is {}, not a number", field.data_type()));
+        }
+        Ok(_) => {}
     }
 }
 
@@ -414,10 +442,10 @@ fn nearest(name: &str, known: Vec<&str>) -> String {
     }
 }
 
-fn digest(settings: &Pipeline, schema: &Schema, graph: &Graph) -> String {
+fn digest(settings: &Pipeline, schema: &Schema) -> String {
     let schema = serde_json::to_string(schema).expect("a schema has a JSON form");
     let mut hash = Sha256::new();
-    for part in [settings.digest().as_str(), graph.digest(), &schema] {
+    for part in [settings.digest().as_str(), &schema] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use lapwing_features::Cause;
 use lapwing_vocabulary::{Alert, DeadLetter, EventTime, Header, OutputRecord, Position, Records};
+
+use crate::aggregate::WindowRow;
 
 /// Header of enriched and late records: where the event came from, as `topic[partition]@offset`.
 pub const SOURCE_HEADER: &str = "lapwing.source";
@@ -15,6 +18,11 @@ pub const LATE_HEADER: &str = "lapwing.late_by_micros";
 pub const SCORE_FIELD: &str = "anomaly_score";
 /// Field of enriched output: whether the event was flagged.
 pub const FLAG_FIELD: &str = "anomaly";
+
+/// Field of a window's row: 0 for its first row; a later one takes the place of those before.
+pub const REVISION_FIELD: &str = "window_revision";
+/// Field of a window's row: `early`, `final` or `amended`.
+pub const CAUSE_FIELD: &str = "window_cause";
 
 /// Columns to be written as JSON fields, ready to be asked row by row.
 pub(crate) struct JsonFields {
@@ -134,6 +142,23 @@ fn finish_object(mut into: Vec<u8>, fields: impl FnOnce(&mut Vec<u8>)) -> Vec<u8
     into
 }
 
+/// Writes what a row of a window is, as fields.
+pub(crate) fn write_window(window: &WindowRow, into: &mut Vec<u8>) {
+    let cause = match window.cause {
+        Cause::Early => "early",
+        Cause::Final => "final",
+        Cause::Amended => "amended",
+    };
+    write_text(REVISION_FIELD, into);
+    into.push(b':');
+    into.extend_from_slice(itoa::Buffer::new().format(window.revision).as_bytes());
+    into.push(b',');
+    write_text(CAUSE_FIELD, into);
+    into.push(b':');
+    write_text(cause, into);
+    into.push(b',');
+}
+
 pub(crate) fn source_header(position: &Position) -> Header {
     Header { name: SOURCE_HEADER.to_owned(), value: position.to_string().into_bytes() }
 }
@@ -142,6 +167,7 @@ pub(crate) fn source_header(position: &Position) -> Header {
 pub fn alert_record(alert: &Alert, topic: &Arc<str>, now: i64) -> OutputRecord {
     OutputRecord {
         topic: topic.clone(),
+        partition: None,
         key: Some(alert.entity.clone().into_bytes()),
         value: serde_json::to_vec(alert).expect("an alert has a JSON form"),
         headers: Vec::new(),
@@ -161,6 +187,7 @@ pub fn dead_letter_record(
     headers.extend(letter.headers());
     OutputRecord {
         topic: topic.clone(),
+        partition: None,
         key: records.key(index).map(<[u8]>::to_vec),
         value: records.value(index).to_vec(),
         headers,
@@ -175,6 +202,7 @@ pub fn late_record(records: &Records, index: usize, late_by: i64, topic: &Arc<st
     headers.push(Header { name: LATE_HEADER.to_owned(), value: late_by.to_string().into_bytes() });
     OutputRecord {
         topic: topic.clone(),
+        partition: None,
         key: records.key(index).map(<[u8]>::to_vec),
         value: records.value(index).to_vec(),
         headers,

@@ -29,6 +29,12 @@ pub struct Status {
     pub processed: AtomicU64,
     /// Events behind the watermark.
     pub late: AtomicU64,
+    /// Events left out because their id was seen before.
+    pub repeats: AtomicU64,
+    /// Records taken to the partition of their entity.
+    pub repartitioned: AtomicU64,
+    /// Times at which event time moved on without a record.
+    pub ticks: AtomicU64,
     /// Events left out by the enrich query.
     pub filtered: AtomicU64,
     /// Extra rows that reference tables with repeated keys would have added.
@@ -45,6 +51,8 @@ pub struct Status {
     pub replayed: AtomicU64,
     /// Snapshots written.
     pub snapshots: AtomicU64,
+    /// Snapshots that could not be written.
+    pub snapshot_failures: AtomicU64,
     /// Reloads of a reference table or model that failed; the version before stays in force.
     pub reload_failures: AtomicU64,
     /// Records waiting in the source.

@@ -6,16 +6,18 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::StringArray;
+use lapwing_features::Cause;
 use lapwing_sql::ReferenceTable;
-use lapwing_state::{Header, Snapshot, StateError};
-use lapwing_vocabulary::{DeadLetter, EventBatch, Offset, OutputRecord, Partition, Reason, Records, Stage};
+use lapwing_state::{Kind, Snapshot, SnapshotParts};
+use lapwing_vocabulary::{DeadLetter, EventBatch, EventTime, Offset, OutputRecord, Partition, Reason, Records, Stage};
 
-use crate::aggregate::{Aggregate, Memory};
+use crate::aggregate::{Aggregate, Aggregated, Carried, MemoryRoom, Origin, WindowRow, layout_of};
 use crate::clock::Clock;
-use crate::decide::{Decide, Finding};
+use crate::decide::{Decide, Finding, Rows};
 use crate::decode::Decoder;
 use crate::enrich::Enrich;
 use crate::error::RunError;
+use crate::marker::Marker;
 use crate::plan::Plan;
 use crate::references::References;
 use crate::render::{self, JsonFields};
@@ -45,16 +47,31 @@ pub struct Product {
 
 /// Rows with features and, where there is a model, scores: for callers that want every event's numbers.
 pub struct ScoredBatch {
-    /// The events in time, with their features.
+    /// The events in time, or the windows that closed, with their features.
     pub events: EventBatch,
-    /// Entity of each event.
+    /// Entity of each row.
     pub entities: StringArray,
-    /// For each event the index of its record in the batch.
+    /// For each event the index of its record in the batch; empty where rows are windows.
     pub records: Vec<u32>,
+    /// Where rows are windows: what each is.
+    pub windows: Option<Vec<WindowRow>>,
     /// Scores, if there is a model.
     pub scored: Option<Scored>,
     /// Alerts, in the order of the rows.
     pub findings: Vec<Finding>,
+}
+
+impl ScoredBatch {
+    /// Whether a row stands for itself: not one that is only there to know what was said before.
+    pub fn counts(&self, row: usize) -> bool {
+        self.windows.as_ref().is_none_or(|windows| !windows[row].is_before)
+    }
+
+    /// Whether a row is an event, or the one full row of its window: what models learn from.
+    pub fn is_final(&self, row: usize) -> bool {
+        let is_final = |window: &WindowRow| window.cause == Cause::Final;
+        self.counts(row) && self.windows.as_ref().is_none_or(|windows| is_final(&windows[row]))
+    }
 }
 
 /// Measures the stages one after the other.
@@ -72,18 +89,26 @@ impl Lap<'_> {
     }
 }
 
-const SECTION_ENTITIES: &str = "entities";
-const SECTION_SHARED: &str = "shared";
-const SECTION_WATERMARK: &str = "watermark";
+/// Section of the reference tables in force: JSON, digest by name.
 const SECTION_TABLES: &str = "tables";
 
 impl Task {
-    /// A task without memory.
+    /// A task that remembers nothing yet.
     pub fn new(plan: &Arc<Plan>, partition: Partition, tables: &[ReferenceTable]) -> Result<Self, RunError> {
+        Self::within(plan, partition, tables, None)
+    }
+
+    /// As [`Task::new`], with entities on disk where they do not fit into `room`.
+    pub fn within(
+        plan: &Arc<Plan>,
+        partition: Partition,
+        tables: &[ReferenceTable],
+        room: Option<&MemoryRoom>,
+    ) -> Result<Self, RunError> {
         Ok(Self {
             decoder: Decoder::new(plan.decode.clone()).map_err(|fault| RunError::Plan(vec![fault]))?,
             enrich: plan.enrich(partition, tables)?,
-            aggregate: plan.aggregate(),
+            aggregate: Aggregate::new(plan, room)?,
             decide: plan.decide()?,
             plan: plan.clone(),
             partition,
@@ -116,7 +141,14 @@ impl Task {
         add(&status.replayed, range.len() as u64);
         let decoded = self.decoder.decode(records, range);
         let enriched = self.enrich.enrich(decoded.events).map_err(|error| RunError::enrich(self.partition, error))?;
-        self.aggregate.aggregate(enriched.events);
+        self.aggregate.aggregate(enriched.events)?;
+        Ok(())
+    }
+
+    /// Repeats a marker in silence.
+    pub fn replay_marker(&mut self, marker: &Marker) -> Result<(), RunError> {
+        let origin = self.origin(0);
+        self.aggregate.tick(marker.tick(), &origin)?;
         Ok(())
     }
 
@@ -131,9 +163,48 @@ impl Task {
         let mut product = Product::default();
         let batch = self.score_batch(records, range, status, clock, &mut product)?;
         let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
-        self.render(records, batch, clock.wall_micros(), &mut product);
+        self.render(Some(records), batch, clock.wall_micros(), &mut product);
         lap.end(6);
         Ok(product)
+    }
+
+    /// Lets event time pass without a record: what closes is scored and put out, and so is a marker of it. `next` is the
+    /// offset of the record that comes next.
+    pub fn tick(
+        &mut self,
+        time: EventTime,
+        next: Offset,
+        status: &Status,
+        clock: &dyn Clock,
+    ) -> Result<Product, RunError> {
+        let mut product = Product::default();
+        let Some(topic) = self.plan.topics.markers.clone() else { return Ok(product) };
+        let now = clock.wall_micros();
+        let marker = Marker { offset: next, tick_micros: time.0 };
+        product.outputs.push(marker.record(&topic, self.partition, now));
+        let origin = self.origin(now);
+        let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
+        add(&status.ticks, 1);
+        if let Some(aggregated) = self.aggregate.tick(marker.tick(), &origin)? {
+            lap.end(3);
+            let batch = self.judge(aggregated, Vec::new(), status, &mut lap)?;
+            self.render(None, batch, now, &mut product);
+            lap.end(6);
+        }
+        Ok(product)
+    }
+
+    /// Closes whatever waits for event time to pass, because nothing more will come; `None` if nothing waits.
+    pub fn close(&mut self, status: &Status, clock: &dyn Clock) -> Result<Option<ScoredBatch>, RunError> {
+        let Some(due) = self.aggregate.due() else { return Ok(None) };
+        let origin = self.origin(clock.wall_micros());
+        let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
+        let aggregated = self.aggregate.tick(due, &origin)?;
+        aggregated.map(|aggregated| self.judge(aggregated, Vec::new(), status, &mut lap)).transpose()
+    }
+
+    fn origin(&self, arrived: i64) -> Origin {
+        Origin { topic: self.plan.source_name().into(), partition: self.partition, arrived }
     }
 
     /// Takes records through all stages up to the decision. Dead letters and late events go to `product`.
@@ -165,35 +236,48 @@ impl Task {
         }
         let origin = compose(decoded.records, enriched.origin);
         lap.end(2);
-        let aggregated = self.aggregate.aggregate(enriched.events);
+        let aggregated = self.aggregate.aggregate(enriched.events)?;
         add(&status.late, aggregated.late.len() as u64);
+        add(&status.repeats, aggregated.repeats);
         if let Some(topic) = &self.plan.topics.late {
             for (row, by_micros) in &aggregated.late {
                 let index = origin[*row as usize] as usize;
                 product.outputs.push(render::late_record(records, index, *by_micros, topic, now));
             }
         }
-        let origin = compose(origin, aggregated.on_time);
-        add(&status.processed, origin.len() as u64);
+        add(&status.processed, aggregated.taken);
         lap.end(3);
+        self.judge(aggregated, origin, status, &mut lap)
+    }
+
+    /// Scores rows and decides about them. `records` names for each event the index of its record.
+    fn judge(
+        &self,
+        aggregated: Aggregated,
+        records: Vec<u32>,
+        status: &Status,
+        lap: &mut Lap<'_>,
+    ) -> Result<ScoredBatch, RunError> {
+        let Aggregated { events, entities, on_time, windows, .. } = aggregated;
+        let records = if windows.is_some() { Vec::new() } else { compose(records, on_time) };
         let scored = match &self.model {
-            Some(model) => Some(score(model, &aggregated.events.rows).map_err(|e| RunError::score(model.id(), e))?),
+            Some(model) => Some(score(model, &events.rows).map_err(|error| RunError::score(model.id(), error))?),
             None => {
-                add(&status.unscored, origin.len() as u64);
+                add(&status.unscored, events.len() as u64);
                 None
             }
         };
         lap.end(4);
         let findings = match (&self.model, &scored) {
-            (Some(model), Some(scored)) => self
-                .decide
-                .decide(model, &aggregated.events, &aggregated.entities, scored)
-                .map_err(|error| RunError::enrich(self.partition, error))?,
+            (Some(model), Some(scored)) => {
+                let windows = windows.as_deref();
+                let rows = Rows { model, events: &events, entities: &entities, scored, windows };
+                self.decide.decide(&rows).map_err(|error| RunError::enrich(self.partition, error))?
+            }
             _ => Vec::new(),
         };
         lap.end(5);
-        let (events, entities) = (aggregated.events, aggregated.entities);
-        Ok(ScoredBatch { events, entities, records: origin, scored, findings })
+        Ok(ScoredBatch { events, entities, records, windows, scored, findings })
     }
 
     fn set_aside(
@@ -210,7 +294,8 @@ impl Task {
         product.outputs.push(render::dead_letter_record(letter, records, index as usize, topic, now));
     }
 
-    fn render(&self, records: &Records, batch: ScoredBatch, now: i64, product: &mut Product) {
+    /// `records` is `None` where rows do not come from records.
+    fn render(&self, records: Option<&Records>, batch: ScoredBatch, now: i64, product: &mut Product) {
         if let Some(topic) = &self.plan.topics.enriched {
             self.render_enriched(records, &batch, topic, now, product);
         }
@@ -222,7 +307,7 @@ impl Task {
 
     fn render_enriched(
         &self,
-        records: &Records,
+        records: Option<&Records>,
         batch: &ScoredBatch,
         topic: &Arc<str>,
         now: i64,
@@ -230,59 +315,60 @@ impl Task {
     ) {
         let columns = JsonFields::new(&batch.events.rows, &self.plan.rendered_columns);
         product.outputs.reserve(batch.events.len());
-        for (row, index) in batch.records.iter().enumerate() {
-            let index = *index as usize;
+        for row in 0..batch.events.len() {
+            let window = batch.windows.as_ref().map(|windows| &windows[row]);
+            if window.is_some_and(|window| window.is_before) {
+                continue;
+            }
             let write = |into: &mut Vec<u8>| {
                 columns.write(row, into);
+                window.into_iter().for_each(|window| render::write_window(window, into));
                 if let (Some(scored), true) = (&batch.scored, self.plan.settings.outputs.scores) {
                     write_score(1.0 - scored.scores.tail[row], scored.scores.flagged[row], into);
                 }
             };
-            let value = match self.plan.splices_original {
-                true => render::splice(records.value(index), write),
-                false => render::object(write),
+            let index = batch.records.get(row).map(|index| *index as usize);
+            let (value, position) = match (records, index) {
+                (Some(records), Some(index)) if self.plan.splices_original => {
+                    (render::splice(records.value(index), write), records.position(index))
+                }
+                _ => (render::object(write), batch.events.position(row)),
             };
             product.outputs.push(OutputRecord {
                 topic: topic.clone(),
+                partition: None,
                 key: Some(batch.entities.value(row).as_bytes().to_vec()),
                 value,
-                headers: vec![render::source_header(&records.position(index))],
+                headers: vec![render::source_header(&position)],
                 timestamp: now,
             });
         }
     }
 
-    /// The memory as a snapshot at `offset`, the first offset not contained.
-    pub fn snapshot(&self, offset: Offset) -> Result<Vec<u8>, StateError> {
-        let memory = self.aggregate.remember()?;
-        let tables = serde_json::to_vec(self.enrich.digests()).expect("names and digests have a JSON form");
-        let header = Header { identity: self.plan.identity(self.partition), offset };
-        let sections = [
-            (SECTION_ENTITIES, memory.entities.as_slice()),
-            (SECTION_SHARED, &memory.shared),
-            (SECTION_WATERMARK, &memory.watermark),
-            (SECTION_TABLES, &tables),
-        ];
-        lapwing_state::snapshot::encode(&header, &sections)
+    /// The memory at this moment, as parts of a snapshot at `offset`, the first offset not contained.
+    pub fn freeze(&mut self, offset: Offset, kind: Kind) -> SnapshotParts {
+        let (tables, mut sections) = self.aggregate.freeze(kind);
+        let digests = serde_json::to_vec(self.enrich.digests()).expect("names and digests have a JSON form");
+        sections.push((SECTION_TABLES.to_owned(), digests));
+        SnapshotParts { identity: self.plan.identity(self.partition), offset, tables, sections }
     }
 
-    /// Takes up a memory, and the versions of the reference tables that were in force with it.
-    pub fn restore(&mut self, snapshot: &Snapshot, references: &References) -> Result<(), String> {
-        let section = |name: &str| snapshot.section(name).map_err(|error| error.to_string());
-        let memory = Memory {
-            entities: section(SECTION_ENTITIES)?.to_vec(),
-            shared: section(SECTION_SHARED)?.to_vec(),
-            watermark: section(SECTION_WATERMARK)?.to_vec(),
-        };
-        let digests: BTreeMap<String, String> =
-            serde_json::from_slice(section(SECTION_TABLES)?).map_err(|error| error.to_string())?;
+    /// Takes up a memory, and the versions of the reference tables that were in force with it. After `Err` the task is
+    /// to be thrown away.
+    pub fn restore(&mut self, mut snapshot: Snapshot, references: &References) -> Result<Carried, String> {
+        let digests = snapshot.section(SECTION_TABLES).map_err(|error| error.to_string())?;
+        let digests: BTreeMap<String, String> = serde_json::from_slice(digests).map_err(|error| error.to_string())?;
+        let layout = layout_of(&snapshot.header)?;
+        if layout.events != self.plan.digest() {
+            return Err("it is of events that are read in another way: [source], [schema] or [enrich] has changed".into());
+        }
         for (name, digest) in digests {
             if self.enrich.digests().get(&name).is_some_and(|current| *current != digest) {
                 let version = references.version(&name, &digest)?;
                 self.enrich.replace_table(version).map_err(|error| error.to_string())?;
             }
         }
-        self.aggregate.recall(&memory)
+        self.aggregate.recall(&mut snapshot)
     }
 }
 

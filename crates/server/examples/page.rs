@@ -9,7 +9,7 @@ use lapwing_server::{
     HistoryPoint, Latency, Options, Overview, PartitionOverview, Quality, RaisedAlert, Server, Watch,
 };
 use lapwing_vocabulary::time::SECOND;
-use lapwing_vocabulary::{Alert, Contribution, DetectorScore, EventTime, Position, Severity};
+use lapwing_vocabulary::{Alert, AlertStatus, Contribution, DetectorScore, EventTime, Position, Severity};
 
 /// The made-up world begins at 2026-03-01T08:00:00Z.
 const START_SECONDS: i64 = 1_772_352_000;
@@ -156,6 +156,8 @@ fn alert(number: i64) -> RaisedAlert {
                 .map(|i| Position { topic: "sensor_messages".into(), partition: 1, offset: 7_301_442 + second * 9 + i })
                 .collect(),
             model: "telemetry/forest@3".into(),
+            status: AlertStatus::Open,
+            window: None,
         },
     }
 }

@@ -53,6 +53,39 @@ pub struct Contribution {
     pub expected: f64,
 }
 
+/// What has become of a finding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertStatus {
+    /// It holds.
+    #[default]
+    Open,
+    /// Late events have changed the window, and what is known now is nothing strange.
+    Withdrawn,
+}
+
+impl AlertStatus {
+    /// Whether it holds.
+    pub fn is_open(&self) -> bool {
+        *self == Self::Open
+    }
+}
+
+/// The window a finding is about, where windows are what is scored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertWindow {
+    /// First moment of it, RFC 3339.
+    pub start: String,
+    /// First moment after it, RFC 3339.
+    pub end: String,
+    /// Number of events in it.
+    pub events: u64,
+    /// 0 for its first row; each row that amends it has the next number. A later one takes the place of those before.
+    pub revision: u32,
+    /// Whether it was still open, so that more may come.
+    pub early: bool,
+}
+
 /// One finding, as it is written to the alerts topic. It holds nothing that depends on when or where it was computed,
 /// so the same input gives the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,4 +119,10 @@ pub struct Alert {
     pub positions: Vec<Position>,
     /// Model that scored it, as `name@version`.
     pub model: String,
+    /// What has become of it; left out while it holds.
+    #[serde(default, skip_serializing_if = "AlertStatus::is_open")]
+    pub status: AlertStatus,
+    /// The window, where windows are what is scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<AlertWindow>,
 }

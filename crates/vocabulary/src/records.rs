@@ -38,6 +38,12 @@ impl Bytes {
         self.ends.push(self.buffer.len());
     }
 
+    fn append(&mut self, other: &Self) {
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(&other.buffer);
+        self.ends.extend(other.ends.iter().map(|end| start + end));
+    }
+
     fn get(&self, index: usize) -> &[u8] {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.buffer[start..self.ends[index]]
@@ -127,6 +133,18 @@ impl Records {
         Position { topic: self.topic.clone(), partition: self.partition, offset: self.offsets[index] }
     }
 
+    /// Takes in the records that follow, of the same partition.
+    pub fn append(&mut self, other: &Self) {
+        debug_assert!(self.partition == other.partition, "records of one partition");
+        let before = self.offsets.len() as u32;
+        self.headers.extend(other.headers.iter().map(|(at, headers)| (before + at, headers.clone())));
+        self.offsets.extend_from_slice(&other.offsets);
+        self.timestamps.extend_from_slice(&other.timestamps);
+        self.values.append(&other.values);
+        self.keys.append(&other.keys);
+        self.keyed.extend_from_slice(&other.keyed);
+    }
+
     /// Drops every record from `length` on.
     pub fn truncate(&mut self, length: usize) {
         if length >= self.len() {
@@ -155,6 +173,12 @@ mod tests {
         assert_eq!((records.value(0), records.key(0), records.headers(0).len()), (&b"one"[..], Some(&b"k"[..]), 0));
         assert_eq!((records.value(1), records.key(1), records.headers(1).len()), (&b""[..], None, 1));
         assert_eq!(records.position(1).to_string(), "t[3]@7");
+        let mut joined = records.clone();
+        let mut more = Records::new("t".into(), 3);
+        more.push(9, 90, None, b"two", vec![Header { name: "g".into(), value: vec![] }]);
+        joined.append(&more);
+        assert_eq!((joined.len(), joined.value(2), joined.key(2)), (3, &b"two"[..], None));
+        assert_eq!((joined.headers(1).len(), joined.headers(2)[0].name.as_str()), (1, "g"));
         records.truncate(1);
         assert_eq!((records.len(), records.last_offset(), records.value_bytes()), (1, Some(5), 3));
     }

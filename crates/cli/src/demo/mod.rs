@@ -141,7 +141,7 @@ fn learn_from(
 ) -> Result<(), Failure> {
     let mut topics = transports.topics()?;
     for (_, name, layout) in settings.topics_used() {
-        topics.create(name, layout)?;
+        topics.create(&name, &layout)?;
     }
     let topic = settings.source.topic.as_deref().unwrap_or_default();
     let history = events.by_ref().take(LEARNED_EVENTS as usize).map(Ok);

@@ -1,11 +1,13 @@
+use lapwing_features::{FeatureSpec, WindowMeasure};
+
 use super::connect::Connect;
 use super::detect::{Detector, Inputs};
-use super::features::Measure;
 use super::nearest::{listed, nearest, quoted};
 use super::pipeline::Settings;
 use super::report::Report;
 use super::schema::{FieldType, SchemaField};
 use super::source::Format;
+use super::window::{WINDOW_END, WINDOW_EVENTS, WINDOW_SECONDS, WINDOW_START, Window, measure_name};
 
 /// A column that exists, and its type if that is known.
 struct Column<'a> {
@@ -27,6 +29,7 @@ impl<'a> Column<'a> {
 pub(super) fn check(settings: &Settings, report: &Report<'_>) {
     check_topic(settings, report);
     check_topics_differ(settings, report);
+    check_repartition(settings, report);
     check_enriched_extras(settings, report);
     let declared = declared_columns(settings);
     if let Some(declared) = &declared {
@@ -35,6 +38,13 @@ pub(super) fn check(settings: &Settings, report: &Report<'_>) {
     }
     // A query may add, drop and rename columns, so only without one is it known what features and detectors see.
     let known = declared.filter(|_| settings.enrich.query.is_none());
+    if let (Some(window), Some(known)) = (&settings.window, &known) {
+        check_window_columns(window, known, report);
+    }
+    let known = match &settings.window {
+        Some(window) => Some(columns_of_window(settings, window)),
+        None => known,
+    };
     if let Some(known) = &known {
         check_feature_columns(settings, known, report);
         check_encoded_columns(settings, known, report);
@@ -49,6 +59,14 @@ fn check_topic(settings: &Settings, report: &Report<'_>) {
     {
         let hint = "the topic that is read; only with [connect.files] it may be left out".to_owned();
         report.add(&report.key_place(&["source"]), "`source.topic` is missing".to_owned(), hint);
+    }
+}
+
+fn check_repartition(settings: &Settings, report: &Report<'_>) {
+    if settings.source.repartition && matches!(settings.connect, Connect::Files(_)) {
+        let message = "`source.repartition` needs topics, but the events come from files".to_owned();
+        let hint = "remove it: files are one partition, which has every entity whole".to_owned();
+        report.add(&report.value_place(&["source", "repartition"]), message, hint);
     }
 }
 
@@ -120,23 +138,50 @@ fn check_feature_names(settings: &Settings, declared: &[Column<'_>], report: &Re
 
 fn check_feature_columns(settings: &Settings, known: &[Column<'_>], report: &Report<'_>) {
     for feature in &settings.features {
-        let Some(name) = &feature.column else {
-            continue;
-        };
         let place = report.value_place(&["features", &feature.name, feature.measure.name()]);
-        match known.iter().find(|column| column.name == name) {
-            None => {
-                let what = format!("the feature `{}`", feature.name.escape_debug());
-                unknown_column(report, &place, &what, name, known.iter().map(|column| column.name));
+        let what = format!("the feature `{}`", feature.name.escape_debug());
+        for name in feature.measure.columns() {
+            match known.iter().find(|column| column.name == name) {
+                None => unknown_column(report, &place, &what, name, known.iter().map(|column| column.name)),
+                Some(column) if feature.measure.needs_number() && !is_numeric(column) => {
+                    let message = format!("`{}` of {} needs numbers", feature.measure.name(), quoted(name));
+                    let hint = "count, distinct, entropy, share, first_seen and rarity take any column".to_owned();
+                    report.add_pair(&place, &report.value_place(&["schema", name]), message, hint);
+                }
+                Some(_) => {}
             }
-            Some(column) if feature.measure != Measure::Count && !is_numeric(column) => {
-                let message = format!("`{}` of {} needs numbers", feature.measure.name(), quoted(name));
-                let hint = "only count takes columns of other types".to_owned();
-                report.add_pair(&place, &report.value_place(&["schema", name]), message, hint);
+        }
+        if let Some(peers) = feature.peers().filter(|peers| !known.iter().any(|column| column.name == *peers)) {
+            let place = report.value_place(&["features", &feature.name, "peers"]);
+            unknown_column(report, &place, &what, peers, known.iter().map(|column| column.name));
+        }
+    }
+}
+
+fn check_window_columns(window: &Window, known: &[Column<'_>], report: &Report<'_>) {
+    for column in &window.spec.columns {
+        let Some(name) = &column.column else { continue };
+        let place = report.value_place(&["window", "columns", &column.name, measure_name(column.measure)]);
+        let what = format!("the window's column `{}`", column.name.escape_debug());
+        match known.iter().find(|known| known.name == name) {
+            None => unknown_column(report, &place, &what, name, known.iter().map(|column| column.name)),
+            Some(known) if column.measure != WindowMeasure::Count && !is_numeric(known) => {
+                let message = format!("`{}` of {} needs numbers", measure_name(column.measure), quoted(name));
+                report.add(&place, message, "count takes any column".to_owned());
             }
             Some(_) => {}
         }
     }
+}
+
+/// What features and detectors see of a window.
+fn columns_of_window<'a>(settings: &'a Settings, window: &'a Window) -> Vec<Column<'a>> {
+    let number = |name: &'a str| Column { name, kind: Some(FieldType::Float) };
+    let times = [WINDOW_START, WINDOW_END].map(|name| Column { name, kind: Some(FieldType::Time) });
+    let key = Column { name: &settings.source.key, kind: Some(FieldType::Text) };
+    let own = [WINDOW_EVENTS, WINDOW_SECONDS].map(number);
+    let declared = window.spec.columns.iter().map(|column| number(&column.name));
+    [key].into_iter().chain(times).chain(own).chain(declared).collect()
 }
 
 fn check_encoded_columns(settings: &Settings, known: &[Column<'_>], report: &Report<'_>) {
@@ -177,15 +222,15 @@ fn check_inputs(
     let Some(known) = known else {
         return;
     };
+    let features: Vec<String> = settings.features.iter().flat_map(FeatureSpec::outputs).collect();
     for name in names {
-        let is_feature = settings.features.iter().any(|feature| feature.name == *name);
+        let is_feature = features.contains(name);
         let is_encoded = settings.encode.iter().any(|(column, _)| column == name);
         let place = report.text_place(&["detect", &detector.name, key], name);
         match known.iter().find(|column| column.name == name) {
             _ if is_feature || is_encoded => {}
             None => {
-                let features = settings.features.iter().map(|feature| feature.name.as_str());
-                let names = known.iter().map(|column| column.name).chain(features);
+                let names = known.iter().map(|column| column.name).chain(features.iter().map(String::as_str));
                 unknown_column(
                     report,
                     &place,

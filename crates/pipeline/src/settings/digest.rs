@@ -2,12 +2,11 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use super::features::{Feature, Span};
 use super::pipeline::Settings;
 use super::source::Format;
 
 /// First of all that is hashed. A change of what follows needs another number, and throws all state away.
-const VERSION: &str = "lapwing state digest 1";
+const VERSION: &str = "lapwing state digest 2";
 
 /// What is hashed: the version, then every fact as label and value, each preceded by its length in bytes as 8 bytes,
 /// little end first. Lengths of time are microseconds. An absent value leaves its fact out.
@@ -26,7 +25,8 @@ impl Facts {
     }
 }
 
-/// Fingerprint of everything that decides state. Topic, group and transport do not: the same records give the same state
+/// Fingerprint of everything that decides what an event is. State of other events is of no use. What bounds state (lateness,
+/// dedup, time to live) may change and leaves it valid; features and windows have layouts of their own. Topic, group and transport do not: the same records give the same state
 /// wherever they come from. Reference tables count by name and path; their contents change at run time.
 pub(super) fn digest(settings: &Settings) -> String {
     let mut facts = Facts(Sha256::new());
@@ -43,7 +43,6 @@ pub(super) fn digest(settings: &Settings) -> String {
         facts.add("table.path", table.path.written());
     }
     facts.add_all("query", settings.enrich.query.as_deref());
-    settings.features.iter().for_each(|feature| add_feature(&mut facts, feature));
     facts.0.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
         hex
@@ -59,17 +58,4 @@ fn add_source(facts: &mut Facts, settings: &Settings) {
     }
     facts.add("key", &source.key);
     facts.add("time", &source.time);
-    facts.add("watermark", &source.watermark_micros.to_string());
-    facts.add("max_future", &source.max_future_micros.to_string());
-    facts.add("max_record_bytes", &settings.max_record_bytes.to_string());
-}
-
-fn add_feature(facts: &mut Facts, feature: &Feature) {
-    facts.add("feature", &feature.name);
-    facts.add("feature.measure", feature.measure.name());
-    facts.add_all("feature.column", feature.column.as_deref());
-    match feature.span {
-        Span::Over(micros) => facts.add("feature.over", &micros.to_string()),
-        Span::Baseline(micros) => facts.add("feature.baseline", &micros.to_string()),
-    }
 }

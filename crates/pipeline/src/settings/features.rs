@@ -1,120 +1,205 @@
 use std::ops::RangeInclusive;
 
+use lapwing_features::{FeatureSpec, Fill, Measure, Nulls, Over, Season};
 use lapwing_vocabulary::time::SECOND;
 
 use super::keys;
 use super::section::{Field, Section};
 use super::units::{YEAR, is_identifier};
 
-/// Shortest and longest window. Units: microseconds.
-const WINDOW: RangeInclusive<i64> = SECOND..=YEAR;
+/// Shortest and longest span. Units: microseconds.
+const SPAN: RangeInclusive<i64> = SECOND..=YEAR;
+/// Most panes of a window.
+const PANES: RangeInclusive<i64> = 1..=60;
+/// Longest sequence.
+const LENGTH: RangeInclusive<i64> = 1..=64;
 
-/// A number kept per entity over event time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Feature {
-    /// Name of the column it becomes.
-    pub name: String,
-    /// What is computed.
-    pub measure: Measure,
-    /// The column it is computed from; `None` counts every event.
-    pub column: Option<String>,
-    /// How far back it looks.
-    pub span: Span,
-}
-
-/// What is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Measure {
-    /// Number of events, or of values that are not null.
-    Count,
-    /// Sum.
-    Sum,
-    /// Arithmetic mean.
-    Mean,
-    /// Smallest value.
-    Min,
-    /// Largest value.
-    Max,
-    /// Standard deviation.
-    Std,
-    /// How many standard deviations the event's value lies from the mean.
-    Zscore,
-}
-
-impl Measure {
-    /// Every measure, in the order of the reference.
-    pub const ALL: [Self; 7] = [Self::Count, Self::Sum, Self::Mean, Self::Min, Self::Max, Self::Std, Self::Zscore];
-
-    /// The key for it in the file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Count => "count",
-            Self::Sum => "sum",
-            Self::Mean => "mean",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::Std => "std",
-            Self::Zscore => "zscore",
-        }
-    }
-}
-
-/// How far back a feature looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Span {
-    /// A window that slides with event time. Units: microseconds.
-    Over(i64),
-    /// A baseline that forgets slowly. Units: microseconds.
-    Baseline(i64),
-}
+/// The words for measures, in the order of the reference.
+pub(super) const MEASURES: [&str; 25] = [
+    "count",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "std",
+    "rate",
+    "distinct",
+    "quantile",
+    "iqr_position",
+    "entropy",
+    "share",
+    "zscore",
+    "robust_zscore",
+    "ewma",
+    "last",
+    "delta",
+    "velocity",
+    "acceleration",
+    "since_last",
+    "first_seen",
+    "rarity",
+    "geo_distance",
+    "geo_speed",
+    "correlation",
+];
+/// The measure that becomes several columns.
+pub(super) const SEQUENCE: &str = "sequence";
 
 /// Reads `[features]`, in the order of the file. Faulty ones keep their name for the checks that follow.
-pub(super) fn read(root: &Section<'_>) -> Vec<Feature> {
+pub(super) fn read(root: &Section<'_>) -> Vec<FeatureSpec> {
     root.free_section("features").fields().iter().map(read_feature).collect()
 }
 
-fn read_feature(field: &Field<'_>) -> Feature {
+fn read_feature(field: &Field<'_>) -> FeatureSpec {
     if !is_identifier(&field.name) {
         let message = format!("a feature cannot be called `{}`", field.name.escape_debug());
         let hint = "letters, digits and underscores, not a digit first, at most 64".to_owned();
         field.report.add(&field.key_place, message, hint);
     }
+    let faults_before = field.report.len();
     let section = field.section(keys::FEATURE);
+    refuse_strays(&section);
     let measure = if section.is_given() { read_measure(&section) } else { None };
-    let measure_known = measure.as_ref().map(|(measure, _)| *measure);
-    let span = measure_known.and_then(|measure| read_span(&section, measure)).unwrap_or(Span::Over(*WINDOW.start()));
-    let (measure, column) = measure.unwrap_or((Measure::Count, None));
-    Feature { name: field.name.clone(), measure, column, span }
+    let over = measure.as_ref().and_then(|measure| read_over(&section, measure));
+    let nulls = section.field("nulls").and_then(|field| field.choice(&[("skip", Nulls::Skip), ("zero", Nulls::Zero)]));
+    let fill = section.field("fill").and_then(|field| field.number()).map(Fill::new);
+    let spec = FeatureSpec {
+        name: field.name.clone(),
+        measure: measure.unwrap_or(Measure::Count { column: None }),
+        over: over.unwrap_or(Over::Past),
+        nulls: nulls.unwrap_or(Nulls::Skip),
+        fill,
+    };
+    if field.report.len() == faults_before
+        && let Err(fault) = spec.check()
+    {
+        field.report.add(&section.place, fault.to_string(), None);
+    }
+    spec
 }
 
-/// The one measure and its column. `None` after a fault.
-fn read_measure(section: &Section<'_>) -> Option<(Measure, Option<String>)> {
-    let given: Vec<(Measure, Field<'_>)> =
-        Measure::ALL.into_iter().filter_map(|measure| Some((measure, section.field(measure.name())?))).collect();
-    let names = "exactly one of count, sum, mean, min, max, std, zscore";
-    let [(measure, field)] = &given[..] else {
-        match &given[..] {
-            [(first, one), (second, other), ..] => {
-                let message = format!("a feature has one measure, not both `{}` and `{}`", first.name(), second.name());
-                section.report.add_pair(&one.key_place, &other.key_place, message, names.to_owned());
-            }
-            _ => section.report.add(&section.place, "a feature needs a measure".to_owned(), names.to_owned()),
+/// Options that only some measures take.
+const OPTIONS: [(&str, &[&str]); 5] = [
+    ("q", &["quantile"]),
+    ("season", &["zscore"]),
+    ("peers", &["zscore", "robust_zscore", "correlation"]),
+    ("length", &[SEQUENCE]),
+    ("panes", &["over"]),
+];
+
+/// An option that does nothing is never what its writer expects.
+fn refuse_strays(section: &Section<'_>) {
+    for (option, takers) in OPTIONS {
+        let Some(field) = section.field(option) else { continue };
+        if !takers.iter().any(|taker| section.field(taker).is_some()) {
+            let message = format!("`{}` does nothing here", field.path());
+            section.report.add(&field.key_place, message, format!("it goes with {}", takers.join(", ")));
         }
-        return None;
-    };
-    let column = field.text()?;
-    match (measure, column.as_str()) {
-        (Measure::Count, "*") => Some((*measure, None)),
-        (_, "*") => {
-            field.refuse(format!("`{}` needs a column, not `*`", field.path()), Some("only count takes `*`".into()))
-        }
-        _ => Some((*measure, Some(column))),
     }
 }
 
+/// The one measure with its columns and options. `None` after a fault.
+fn read_measure(section: &Section<'_>) -> Option<Measure> {
+    let words = MEASURES.into_iter().chain([SEQUENCE]);
+    let given: Vec<(&str, Field<'_>)> = words.filter_map(|word| Some((word, section.field(word)?))).collect();
+    let [(word, field)] = &given[..] else {
+        match &given[..] {
+            [(first, one), (second, other), ..] => {
+                let message = format!("a feature has one measure, not both `{first}` and `{second}`");
+                let hint = "declare another feature for the second".to_owned();
+                section.report.add_pair(&one.key_place, &other.key_place, message, hint);
+            }
+            _ => {
+                let hint = format!("exactly one of {}, {SEQUENCE}", MEASURES.join(", "));
+                section.report.add(&section.place, "a feature needs a measure".to_owned(), hint);
+            }
+        }
+        return None;
+    };
+    if let "geo_distance" | "geo_speed" = *word {
+        return geo(word, field);
+    }
+    let column = field.text()?;
+    match (*word, column.as_str()) {
+        ("count" | "rate" | "since_last" | "correlation", "*") => with_events(word, section),
+        (_, "*") => {
+            let hint = "only count, rate, since_last and correlation take `*`".to_owned();
+            field.refuse(format!("`{}` needs a column, not `*`", field.path()), hint)
+        }
+        _ => with_column(word, column, section),
+    }
+}
+
+/// A measure of events rather than values.
+fn with_events(word: &str, section: &Section<'_>) -> Option<Measure> {
+    Some(match word {
+        "count" => Measure::Count { column: None },
+        "rate" => Measure::Rate { column: None },
+        "since_last" => Measure::SinceLast { column: None },
+        _ => Measure::Correlation { column: None, peers: required_peers(section)? },
+    })
+}
+
+fn with_column(word: &str, column: String, section: &Section<'_>) -> Option<Measure> {
+    Some(match word {
+        "count" => Measure::Count { column: Some(column) },
+        "sum" => Measure::Sum { column },
+        "mean" => Measure::Mean { column },
+        "min" => Measure::Min { column },
+        "max" => Measure::Max { column },
+        "std" => Measure::StandardDeviation { column },
+        "rate" => Measure::Rate { column: Some(column) },
+        "distinct" => Measure::Distinct { column },
+        "quantile" => Measure::Quantile { column, q_ppm: read_q(section)? },
+        "iqr_position" => Measure::IqrPosition { column },
+        "entropy" => Measure::Entropy { column },
+        "share" => Measure::Share { column },
+        "zscore" => Measure::Zscore { column },
+        "robust_zscore" => Measure::RobustZscore { column },
+        "ewma" => Measure::Ewma { column },
+        "last" => Measure::Last { column },
+        "delta" => Measure::Delta { column },
+        "velocity" => Measure::Velocity { column },
+        "acceleration" => Measure::Acceleration { column },
+        "since_last" => Measure::SinceLast { column: Some(column) },
+        "first_seen" => Measure::FirstSeen { column },
+        "rarity" => Measure::Rarity { column },
+        "correlation" => Measure::Correlation { column: Some(column), peers: required_peers(section)? },
+        _ => Measure::Sequence { column, length: section.integer_or("length", LENGTH, 8) as usize },
+    })
+}
+
+fn geo(word: &str, field: &Field<'_>) -> Option<Measure> {
+    let columns = field.texts()?;
+    let [latitude, longitude] = <[String; 2]>::try_from(columns).ok().or_else(|| {
+        let hint = format!("write {word} = [\"latitude\", \"longitude\"], in degrees");
+        field.refuse(format!("`{}` needs two columns", field.path()), hint)
+    })?;
+    Some(match word {
+        "geo_distance" => Measure::GeoDistance { latitude, longitude },
+        _ => Measure::GeoSpeed { latitude, longitude },
+    })
+}
+
+fn required_peers(section: &Section<'_>) -> Option<String> {
+    section.required("peers", "the column that names the group, such as peers = \"role\"")?.text()
+}
+
+/// The quantile in millionths.
+fn read_q(section: &Section<'_>) -> Option<u32> {
+    let field = section.required("q", "the share of values below, such as q = 0.95")?;
+    let q = field.number()?;
+    if (0.0..=1.0).contains(&q) {
+        return Some((q * 1e6).round() as u32);
+    }
+    field.refuse(format!("`{}` is {q}", field.path()), "allowed: 0 to 1".to_owned())
+}
+
 /// The one span. `None` after a fault.
-fn read_span(section: &Section<'_>, measure: Measure) -> Option<Span> {
+fn read_over(section: &Section<'_>, measure: &Measure) -> Option<Over> {
     let (over, baseline) = (section.field("over"), section.field("baseline"));
+    let panes = section.field("panes").map(|field| field.integer(PANES));
+    let (takes_window, takes_baseline, takes_past) = spans_of(measure);
     match (over, baseline) {
         (Some(over), Some(baseline)) => {
             let message = "a feature has one span, not both `over` and `baseline`".to_owned();
@@ -122,20 +207,53 @@ fn read_span(section: &Section<'_>, measure: Measure) -> Option<Span> {
             section.report.add_pair(&over.key_place, &baseline.key_place, message, hint);
             None
         }
-        (Some(over), None) => Some(Span::Over(over.duration(WINDOW)?)),
-        (None, Some(baseline)) if measure == Measure::Zscore => Some(Span::Baseline(baseline.duration(WINDOW)?)),
-        (None, Some(baseline)) => {
-            let message = format!("`baseline` goes with zscore only, not with {}", measure.name());
-            section.report.add(&baseline.key_place, message, "write `over` instead".to_owned());
+        (Some(over), None) if takes_window => {
+            let panes = panes.flatten().map_or(measure.panes_default(), |panes| panes as usize);
+            Some(Over::Window { length_micros: over.duration(SPAN)?, panes })
+        }
+        (None, Some(baseline)) if takes_baseline => {
+            let seasons = [("day", Season::Day), ("week", Season::Week)];
+            let season = section.field("season").and_then(|field| field.choice(&seasons));
+            let peers = section.field("peers").and_then(|field| field.text());
+            Some(Over::Baseline { length_micros: baseline.duration(SPAN)?, season, peers })
+        }
+        (None, None) if takes_past => Some(Over::Past),
+        (Some(field), None) | (None, Some(field)) => {
+            let message = format!("`{}` does not go with {}", field.name, measure.name());
+            section.report.add(&field.key_place, message, span_hint(takes_window, takes_baseline).to_owned());
             None
         }
         (None, None) => {
-            let hint = match measure {
-                Measure::Zscore => "add over = \"5m\" or baseline = \"24h\"",
-                _ => "add over = \"5m\"",
-            };
-            section.report.add(&section.place, "a feature needs a span of time".to_owned(), hint.to_owned());
+            let hint = span_hint(takes_window, takes_baseline).to_owned();
+            section.report.add(&section.place, "a feature needs a span of time".to_owned(), hint);
             None
         }
+    }
+}
+
+/// Whether a measure goes with `over`, with `baseline`, and with neither.
+fn spans_of(measure: &Measure) -> (bool, bool, bool) {
+    match measure {
+        Measure::Zscore { .. } | Measure::RobustZscore { .. } => (true, true, false),
+        Measure::Ewma { .. } | Measure::Rarity { .. } => (false, true, false),
+        Measure::FirstSeen { .. } => (true, false, true),
+        Measure::Last { .. }
+        | Measure::Delta { .. }
+        | Measure::Velocity { .. }
+        | Measure::Acceleration { .. }
+        | Measure::SinceLast { .. }
+        | Measure::GeoDistance { .. }
+        | Measure::GeoSpeed { .. }
+        | Measure::Sequence { .. } => (false, false, true),
+        _ => (true, false, false),
+    }
+}
+
+fn span_hint(takes_window: bool, takes_baseline: bool) -> &'static str {
+    match (takes_window, takes_baseline) {
+        (true, true) => "add over = \"5m\" or baseline = \"24h\"",
+        (true, false) => "add over = \"5m\"",
+        (false, true) => "add baseline = \"24h\"",
+        (false, false) => "leave it out: it looks at the entity's last event",
     }
 }

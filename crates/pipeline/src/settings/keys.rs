@@ -2,13 +2,17 @@
 pub(super) const ROOT: &[&str] = &[
     "name",
     "workers",
+    "processing",
     "commit_interval",
     "max_batch_events",
+    "min_batch_events",
+    "max_batch_delay",
     "max_record_bytes",
     "source",
     "schema",
     "enrich",
     "encode",
+    "window",
     "features",
     "detect",
     "decide",
@@ -20,7 +24,21 @@ pub(super) const ROOT: &[&str] = &[
     "connect",
 ];
 /// `[source]`
-pub(super) const SOURCE: &[&str] = &["topic", "format", "key", "time", "id", "watermark", "max_future", "group", "csv"];
+pub(super) const SOURCE: &[&str] = &[
+    "topic",
+    "format",
+    "key",
+    "time",
+    "id",
+    "dedup",
+    "dedup_ids",
+    "watermark",
+    "idle_after",
+    "max_future",
+    "repartition",
+    "group",
+    "csv",
+];
 /// `[source.csv]`
 pub(super) const CSV: &[&str] = &["delimiter", "header", "columns"];
 /// A field of `[schema]` written as a table.
@@ -28,7 +46,48 @@ pub(super) const SCHEMA_FIELD: &[&str] = &["type", "path"];
 /// `[enrich]`
 pub(super) const ENRICH: &[&str] = &["tables", "query"];
 /// A feature of `[features]`.
-pub(super) const FEATURE: &[&str] = &["count", "sum", "mean", "min", "max", "std", "zscore", "over", "baseline"];
+pub(super) const FEATURE: &[&str] = &[
+    "count",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "std",
+    "rate",
+    "distinct",
+    "quantile",
+    "iqr_position",
+    "entropy",
+    "share",
+    "zscore",
+    "robust_zscore",
+    "ewma",
+    "last",
+    "delta",
+    "velocity",
+    "acceleration",
+    "since_last",
+    "first_seen",
+    "rarity",
+    "geo_distance",
+    "geo_speed",
+    "correlation",
+    "sequence",
+    "over",
+    "baseline",
+    "panes",
+    "q",
+    "season",
+    "peers",
+    "length",
+    "nulls",
+    "fill",
+];
+/// `[window]`
+pub(super) const WINDOW: &[&str] =
+    &["kind", "size", "step", "gap", "max_age", "events", "allowed_lateness", "early", "open_max", "columns"];
+/// A column of `[window.columns]`.
+pub(super) const WINDOW_COLUMN: &[&str] = &["count", "sum", "mean", "min", "max", "std", "first", "last"];
 /// `[detect.<detector>]`
 pub(super) const DETECTOR: &[&str] = &["method", "inputs", "exclude", "model", "trees", "samples"];
 /// `[decide]`
@@ -53,9 +112,11 @@ pub(super) const TOPICS: &[&str] = &[
     "enriched",
     "dead_letters",
     "late",
+    "markers",
+    "repartitioned",
 ];
 /// `[state]`
-pub(super) const STATE: &[&str] = &["path", "snapshot_interval"];
+pub(super) const STATE: &[&str] = &["path", "snapshots", "snapshot_interval", "memory", "ttl"];
 /// `[models]`
 pub(super) const MODELS: &[&str] = &["path"];
 /// `[connect]`
@@ -74,6 +135,8 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("enrich", ENRICH),
     ("enrich.tables", &["<table>"]),
     ("encode", &["<column>"]),
+    ("window", WINDOW),
+    ("window.columns.<column>", WINDOW_COLUMN),
     ("features.<feature>", FEATURE),
     ("detect.<detector>", DETECTOR),
     ("decide", DECIDE),

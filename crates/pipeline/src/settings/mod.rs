@@ -12,6 +12,8 @@ mod source;
 mod schema;
 /// `[enrich]`: reference tables and the query; `[encode]`: categories for models.
 mod enrich;
+/// `[window]`: windows as the unit that is scored.
+mod window;
 /// `[features]`: measures over windows of event time.
 mod features;
 /// `[detect.*]`: detectors and the models they use.
@@ -54,7 +56,6 @@ pub use decide::{AlertType, Decide, Train};
 pub use detect::{Detect, Detector, Inputs, Method, ModelVersion};
 pub use enrich::{Encoding, Enrich, ReferenceTable};
 pub use fault::{Excerpt, Fault, Faults};
-pub use features::{Feature, Measure, Span};
 pub use kafka::{Kafka, KafkaProperty, PropertyValue};
 pub use keys::known_keys;
 pub use outputs::{Outputs, Role, Topics};
@@ -64,3 +65,4 @@ pub use secret::Secret;
 pub use source::{Csv, Format, Source};
 pub use storage::{Models, State};
 pub use units::{format_size, parse_size};
+pub use window::{WINDOW_END, WINDOW_EVENTS, WINDOW_OWN, WINDOW_SECONDS, WINDOW_START, Window};

@@ -19,11 +19,23 @@ pub enum Role {
     DeadLetters,
     /// Events that came behind the watermark.
     Late,
+    /// Internal: what happened between two records, such as ticks of the wall clock, so that a replay repeats it.
+    Markers,
+    /// Internal: the events again, in the partition of their entity.
+    Repartitioned,
 }
 
 impl Role {
     /// Every role, the source first.
-    pub const ALL: [Self; 5] = [Self::Source, Self::Alerts, Self::Enriched, Self::DeadLetters, Self::Late];
+    pub const ALL: [Self; 7] = [
+        Self::Source,
+        Self::Alerts,
+        Self::Enriched,
+        Self::DeadLetters,
+        Self::Late,
+        Self::Markers,
+        Self::Repartitioned,
+    ];
 
     /// The word for it in the file.
     pub fn name(self) -> &'static str {
@@ -33,6 +45,8 @@ impl Role {
             Self::Enriched => "enriched",
             Self::DeadLetters => "dead_letters",
             Self::Late => "late",
+            Self::Markers => "markers",
+            Self::Repartitioned => "repartitioned",
         }
     }
 }
@@ -64,9 +78,21 @@ pub struct Topics {
 }
 
 impl Topics {
-    /// The layout of the topic of a role.
-    pub fn layout(&self, role: Role) -> &TopicLayout {
-        self.own.iter().find(|(own, _)| *own == role).map_or(&self.base, |(_, layout)| layout)
+    /// The layout of the topic of a role. A marker lies in the partition it is about, so there are as many as in the
+    /// topic that is processed.
+    pub fn layout(&self, role: Role) -> TopicLayout {
+        let own = self.own.iter().find(|(own, _)| *own == role).map(|(_, layout)| layout);
+        let layout = own.unwrap_or(&self.base).clone();
+        match role {
+            Role::Markers => TopicLayout { partitions: self.processed_partitions(), ..layout },
+            _ => layout,
+        }
+    }
+
+    /// Partitions of the topic whose records the tasks see.
+    fn processed_partitions(&self) -> i32 {
+        let own = |role: Role| self.own.iter().find(|(own, _)| *own == role).map(|(_, layout)| layout.partitions);
+        own(Role::Repartitioned).or(own(Role::Source)).unwrap_or(self.base.partitions)
     }
 }
 

@@ -4,7 +4,8 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lapwing_vocabulary::port::TopicLayout;
+use lapwing_features::FeatureSpec;
+use lapwing_vocabulary::port::{Processing, TopicLayout};
 use lapwing_vocabulary::time::SECOND;
 use toml_edit::Document;
 
@@ -13,7 +14,7 @@ use super::decide::{self, Decide, Train};
 use super::detect::{self, Detect};
 use super::enrich::{self, Encoding, Enrich};
 use super::fault::{Fault, Faults};
-use super::features::{self, Feature};
+use super::features;
 use super::outputs::{self, Outputs, Role, Topics};
 use super::report::Report;
 use super::schema::{self, SchemaField};
@@ -21,6 +22,7 @@ use super::section::Section;
 use super::source::{self, Source};
 use super::storage::{self, Models, State};
 use super::units::is_plain_name;
+use super::window::{self, Window};
 use super::{consistency, digest, resolved};
 
 /// Largest pipeline file. Units: bytes. Files written by people have a few thousand.
@@ -46,10 +48,16 @@ pub struct Settings {
     pub name: String,
     /// Threads; `None` is one for each core.
     pub workers: Option<usize>,
+    /// What a crash may do to outputs.
+    pub processing: Processing,
     /// How often results are committed.
     pub commit_interval: Duration,
     /// Most events of one batch.
     pub max_batch_events: usize,
+    /// A batch of fewer events waits for more, up to `max_batch_delay`.
+    pub min_batch_events: usize,
+    /// Longest wait for `min_batch_events`.
+    pub max_batch_delay: Duration,
     /// Largest record that is read; larger ones become dead letters. Units: bytes.
     pub max_record_bytes: usize,
     /// Where events come from.
@@ -60,8 +68,10 @@ pub struct Settings {
     pub enrich: Enrich,
     /// Categorical columns and how models see them.
     pub encode: Vec<(String, Encoding)>,
+    /// Windows as the scored unit; `None` scores each event.
+    pub window: Option<Window>,
     /// Features in the order of the file.
-    pub features: Vec<Feature>,
+    pub features: Vec<FeatureSpec>,
     /// Detectors and their model.
     pub detect: Detect,
     /// Alert rate and anomaly types.
@@ -147,12 +157,32 @@ impl Pipeline {
     }
 
     /// The topics it uses, with their roles and layouts, the source first.
-    pub fn topics_used(&self) -> Vec<(Role, &str, &TopicLayout)> {
-        self.settings.topics_named().into_iter().map(|(role, topic)| (role, topic, self.topics.layout(role))).collect()
+    pub fn topics_used(&self) -> Vec<(Role, String, TopicLayout)> {
+        let mut topics: Vec<(Role, String)> =
+            self.settings.topics_named().into_iter().map(|(role, topic)| (role, topic.to_owned())).collect();
+        topics.extend(self.repartitioned_topic().map(|topic| (Role::Repartitioned, topic)));
+        topics.extend(self.marker_topic().map(|topic| (Role::Markers, topic)));
+        topics.into_iter().map(|(role, topic)| (role, topic, self.topics.layout(role))).collect()
+    }
+
+    /// Whether the source ends for good: files that are not followed.
+    pub fn is_finite(&self) -> bool {
+        matches!(&self.connect, Connect::Files(files) if !files.follow)
+    }
+
+    /// The internal topic of markers. Only what waits for event time to pass needs them.
+    pub fn marker_topic(&self) -> Option<String> {
+        let has_topics = !matches!(self.connect, Connect::Files(_));
+        (self.window.is_some() && has_topics).then(|| format!("{}.{}", self.name, Role::Markers.name()))
+    }
+
+    /// The internal topic in which each event lies in the partition of its entity.
+    pub fn repartitioned_topic(&self) -> Option<String> {
+        self.source.repartition.then(|| format!("{}.{}", self.name, Role::Repartitioned.name()))
     }
 
     /// Fingerprint, as 64 hexadecimal digits, of everything that decides state: name, how records become events, schema,
-    /// enrichment and features. State of another digest is of no use.
+    /// and enrichment. State of another digest is of no use; features may change, see [`lapwing_features::Layout`].
     pub fn digest(&self) -> String {
         digest::digest(&self.settings)
     }
@@ -197,27 +227,38 @@ impl Overrides {
 
 fn read_settings(root: &Section<'_>, folder: &Path, variables: Option<Variables<'_>>) -> Settings {
     let name = read_name(root);
+    let max_batch_events = root.integer_or("max_batch_events", 1..=1_000_000, 8192) as usize;
+    let features = features::read(root);
     let record_bytes = root.field("max_record_bytes").and_then(|field| field.size(1..=RECORD_BYTES_MAX));
     Settings {
         workers: root.field("workers").and_then(|field| field.integer(1..=1024)).map(|count| count as usize),
         commit_interval: Duration::from_micros(root.duration_or("commit_interval", 1_000..=60 * SECOND, 100_000) as u64),
-        max_batch_events: root.integer_or("max_batch_events", 1..=1_000_000, 8192) as usize,
+        processing: read_processing(root),
+        max_batch_events,
+        min_batch_events: root.integer_or("min_batch_events", 1..=max_batch_events as i64, 1) as usize,
+        max_batch_delay: Duration::from_micros(root.duration_or("max_batch_delay", 0..=60 * SECOND, 5_000) as u64),
         max_record_bytes: record_bytes.unwrap_or(10 << 20) as usize,
         source: source::read(root, &name),
         schema: schema::read(root),
         enrich: enrich::read(root, folder),
         encode: enrich::read_encodings(root),
-        features: features::read(root),
+        window: window::read(root),
         detect: detect::read(root, &name),
         decide: decide::read(root),
         train: decide::read_train(root),
         outputs: outputs::read(root, &name),
         topics: outputs::read_topics(root),
-        state: storage::read_state(root),
+        state: storage::read_state(root, &features),
+        features,
         models: storage::read_models(root),
         connect: connect::read(root, folder, variables),
         name,
     }
+}
+
+fn read_processing(root: &Section<'_>) -> Processing {
+    let words = [("exactly_once", Processing::ExactlyOnce), ("at_least_once", Processing::AtLeastOnce)];
+    root.field("processing").and_then(|field| field.choice(&words)).unwrap_or(Processing::ExactlyOnce)
 }
 
 fn read_name(root: &Section<'_>) -> String {

@@ -59,6 +59,11 @@ impl<'a> Report<'a> {
         self.faults.borrow_mut().push(Fault { message, hint, at, also });
     }
 
+    /// Number of faults so far.
+    pub(super) fn len(&self) -> usize {
+        self.faults.borrow().len() + self.left_out.get()
+    }
+
     /// The faults, or `Ok` if there is none.
     pub(super) fn finish(self) -> Result<(), Faults> {
         if self.faults.borrow().is_empty() { Ok(()) } else { Err(self.into_faults()) }

@@ -1,15 +1,16 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use lapwing_vocabulary::port::TopicLayout;
+use lapwing_features::{FeatureSpec, Measure, Nulls, Over, Season, WindowKind};
+use lapwing_vocabulary::port::{Processing, TopicLayout};
 
 use super::connect::{Connect, FilePlace};
 use super::detect::{Detect, Detector, Inputs, Method};
-use super::features::{Feature, Span};
 use super::outputs::{Outputs, Topics};
 use super::pipeline::Settings;
 use super::source::{Format, Source};
 use super::units::{format_size, show_duration};
+use super::window::{Window, measure_name};
 
 /// The text of a pipeline file, line by line.
 #[derive(Default)]
@@ -69,6 +70,7 @@ pub(super) fn resolved(settings: &Settings) -> String {
     write_source(&mut text, &settings.source);
     write_schema(&mut text, settings);
     write_enrich(&mut text, settings);
+    settings.window.iter().for_each(|window| write_window(&mut text, window));
     write_features(&mut text, &settings.features);
     write_detect(&mut text, &settings.detect);
     write_decide(&mut text, settings);
@@ -84,8 +86,15 @@ fn write_root(text: &mut Text, settings: &Settings) {
     if let Some(workers) = settings.workers {
         text.set("workers", workers);
     }
+    let processing = match settings.processing {
+        Processing::ExactlyOnce => "exactly_once",
+        Processing::AtLeastOnce => "at_least_once",
+    };
+    text.set_text("processing", processing);
     text.set_duration("commit_interval", micros(settings.commit_interval));
     text.set("max_batch_events", settings.max_batch_events);
+    text.set("min_batch_events", settings.min_batch_events);
+    text.set_duration("max_batch_delay", micros(settings.max_batch_delay));
     text.set_text("max_record_bytes", &format_size(settings.max_record_bytes as u64));
 }
 
@@ -99,9 +108,13 @@ fn write_source(text: &mut Text, source: &Source) {
     text.set_text("time", &source.time);
     if let Some(id) = &source.id {
         text.set_text("id", id);
+        text.set_duration("dedup", source.dedup_micros);
+        text.set("dedup_ids", source.dedup_ids);
     }
     text.set_duration("watermark", source.watermark_micros);
+    text.set_duration("idle_after", source.idle_after_micros);
     text.set_duration("max_future", source.max_future_micros);
+    text.set("repartition", source.repartition);
     text.set_text("group", &source.group);
     if let Format::Csv(csv) = &source.format {
         text.table(&["source", "csv"]);
@@ -144,19 +157,94 @@ fn write_enrich(text: &mut Text, settings: &Settings) {
     }
 }
 
-fn write_features(text: &mut Text, features: &[Feature]) {
+fn write_window(text: &mut Text, window: &Window) {
+    text.table(&["window"]);
+    match window.spec.kind {
+        WindowKind::Tumbling { size_micros } => {
+            text.set_text("kind", "tumbling");
+            text.set_duration("size", size_micros);
+        }
+        WindowKind::Sliding { size_micros, step_micros } => {
+            text.set_text("kind", "sliding");
+            text.set_duration("size", size_micros);
+            text.set_duration("step", step_micros);
+        }
+        WindowKind::Session { gap_micros, age_micros_max } => {
+            text.set_text("kind", "session");
+            text.set_duration("gap", gap_micros);
+            age_micros_max.into_iter().for_each(|age| text.set_duration("max_age", age));
+        }
+        WindowKind::CountOrTimeout { events, gap_micros, age_micros_max } => {
+            text.set_text("kind", "count");
+            text.set("events", events);
+            gap_micros.into_iter().for_each(|gap| text.set_duration("gap", gap));
+            age_micros_max.into_iter().for_each(|age| text.set_duration("max_age", age));
+        }
+    }
+    text.set_duration("allowed_lateness", window.spec.allowed_lateness_micros);
+    window.spec.early_micros.into_iter().for_each(|early| text.set_duration("early", early));
+    text.set("open_max", window.open_max);
+    if !window.spec.columns.is_empty() {
+        text.table(&["window", "columns"]);
+        for column in &window.spec.columns {
+            let of = quote(column.column.as_deref().unwrap_or("*"));
+            text.set(&column.name, format!("{{ {} = {of} }}", measure_name(column.measure)));
+        }
+    }
+}
+
+fn write_features(text: &mut Text, features: &[FeatureSpec]) {
     if features.is_empty() {
         return;
     }
     text.table(&["features"]);
     for feature in features {
-        let column = feature.column.as_deref().unwrap_or("*");
-        let (span, length) = match feature.span {
-            Span::Over(length) => ("over", length),
-            Span::Baseline(length) => ("baseline", length),
-        };
-        let (measure, column, length) = (feature.measure.name(), quote(column), quote(&show_duration(length)));
-        text.set(&feature.name, format!("{{ {measure} = {column}, {span} = {length} }}"));
+        let mut parts = measure_parts(&feature.measure);
+        parts.extend(span_parts(&feature.over));
+        if feature.nulls == Nulls::Zero {
+            parts.push(("nulls", quote("zero")));
+        }
+        parts.extend(feature.fill.map(|fill| ("fill", format!("{:?}", fill.value()))));
+        let parts: Vec<String> = parts.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        text.set(&feature.name, format!("{{ {} }}", parts.join(", ")));
+    }
+}
+
+fn measure_parts(measure: &Measure) -> Vec<(&'static str, String)> {
+    let name = measure.name();
+    match measure {
+        Measure::GeoDistance { latitude, longitude } | Measure::GeoSpeed { latitude, longitude } => {
+            vec![(name, format!("[{}, {}]", quote(latitude), quote(longitude)))]
+        }
+        _ => {
+            let columns = measure.columns();
+            let mut parts = vec![(name, quote(columns.first().map_or("*", |column| column)))];
+            match measure {
+                Measure::Quantile { q_ppm, .. } => parts.push(("q", format!("{:?}", f64::from(*q_ppm) / 1e6))),
+                Measure::Correlation { peers, .. } => parts.push(("peers", quote(peers))),
+                Measure::Sequence { length, .. } => parts.push(("length", length.to_string())),
+                _ => {}
+            }
+            parts
+        }
+    }
+}
+
+fn span_parts(over: &Over) -> Vec<(&'static str, String)> {
+    match over {
+        Over::Past => Vec::new(),
+        Over::Window { length_micros, panes } => {
+            vec![("over", quote(&show_duration(*length_micros))), ("panes", panes.to_string())]
+        }
+        Over::Baseline { length_micros, season, peers } => {
+            let mut parts = vec![("baseline", quote(&show_duration(*length_micros)))];
+            parts.extend(season.map(|season| match season {
+                Season::Day => ("season", quote("day")),
+                Season::Week => ("season", quote("week")),
+            }));
+            parts.extend(peers.as_ref().map(|peers| ("peers", quote(peers))));
+            parts
+        }
     }
 }
 
@@ -241,7 +329,17 @@ fn write_layout(text: &mut Text, layout: &TopicLayout) {
 fn write_storage(text: &mut Text, settings: &Settings) {
     text.table(&["state"]);
     text.set_text("path", &settings.state.path.to_string_lossy());
+    if let Some(snapshots) = &settings.state.snapshots {
+        text.set_text("snapshots", snapshots);
+    }
     text.set_duration("snapshot_interval", micros(settings.state.snapshot_interval));
+    if let Some(bytes) = settings.state.memory_bytes {
+        text.set_text("memory", &format_size(bytes));
+    }
+    match settings.state.ttl_micros {
+        Some(ttl) => text.set_duration("ttl", ttl),
+        None => text.set("ttl", false),
+    }
     text.table(&["models"]);
     text.set_text("path", &settings.models.path.to_string_lossy());
 }

@@ -1,4 +1,4 @@
-use lapwing_vocabulary::time::MINUTE;
+use lapwing_vocabulary::time::{MINUTE, SECOND};
 
 use super::keys;
 use super::section::{Field, Section};
@@ -6,6 +6,12 @@ use super::units::{YEAR, is_topic_name};
 
 /// Rule for the names of topics, in words.
 pub(super) const TOPIC_RULE: &str = "a topic's name has 1 to 249 letters, digits, dots, underscores and hyphens";
+
+/// For how long repeats of an id are recognised unless the file says otherwise: producers retry for two minutes by
+/// default. Units: microseconds.
+const DEDUP_MICROS: i64 = 10 * MINUTE;
+/// Ids remembered per partition unless the file says otherwise: some 16 MB.
+const DEDUP_IDS: i64 = 1_000_000;
 
 /// Where events come from, and which of their fields matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +26,18 @@ pub struct Source {
     pub time: String,
     /// Field, or path of the field, that identifies the event.
     pub id: Option<String>,
+    /// For how long repeats of an id are recognised, in event time; 0 not at all. Units: microseconds.
+    pub dedup_micros: i64,
+    /// Most ids remembered per partition.
+    pub dedup_ids: usize,
     /// How far event time may lag behind the newest event seen. Units: microseconds.
     pub watermark_micros: i64,
+    /// After how long without a record the watermark follows the wall clock. Units: microseconds.
+    pub idle_after_micros: i64,
     /// How far event time may run ahead of the moment the record was appended. Units: microseconds.
     pub max_future_micros: i64,
+    /// Whether records are first taken to the partition of their entity, through an internal topic.
+    pub repartition: bool,
     /// Consumer group.
     pub group: String,
 }
@@ -68,8 +82,12 @@ pub(super) fn read(root: &Section<'_>, pipeline: &str) -> Source {
         key: required("key", "the field that holds the entity, such as key = \"host_id\"").unwrap_or_default(),
         time: required("time", "the field that holds event time, such as time = \"utc\"").unwrap_or_default(),
         id: field("id"),
+        dedup_micros: section.duration_or("dedup", 0..=YEAR, DEDUP_MICROS),
+        dedup_ids: section.integer_or("dedup_ids", 1..=1_000_000_000, DEDUP_IDS) as usize,
         watermark_micros: section.duration_or("watermark", 0..=YEAR, MINUTE),
+        idle_after_micros: section.duration_or("idle_after", SECOND..=YEAR, 30 * SECOND),
         max_future_micros: section.duration_or("max_future", 0..=YEAR, 10 * MINUTE),
+        repartition: section.flag_or("repartition", false),
         group: section.text_or("group", pipeline),
     }
 }

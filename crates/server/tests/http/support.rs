@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapwing_server::{HistoryPoint, Options, Overview, RaisedAlert, Server, Token, Watch};
-use lapwing_vocabulary::{Alert, Severity};
+use lapwing_vocabulary::{Alert, AlertStatus, Severity};
 
 /// A token good enough for the server.
 pub(crate) const SECRET: &str = "correct-horse-battery-staple";
@@ -52,6 +52,8 @@ fn raised(number: usize) -> RaisedAlert {
         contributions: vec![],
         positions: vec![],
         model: "m@1".into(),
+        status: AlertStatus::Open,
+        window: None,
     };
     RaisedAlert { detected: "2026-01-01T00:00:01.000000Z".into(), latency_ms: Some(12.0), alert }
 }

@@ -53,16 +53,18 @@ fn features_keep_the_order_of_the_file() {
     let pipeline = accepted(FULL);
     let measures: Vec<&str> = pipeline.features.iter().map(|feature| feature.measure.name()).collect();
     assert_eq!(measures, ["count", "sum", "mean", "min", "max", "std", "zscore", "zscore"]);
-    let first =
-        Feature { name: "connections_1m".into(), measure: Measure::Count, column: None, span: Span::Over(MINUTE) };
-    assert_eq!(pipeline.features[0], first);
-    let bytes = Some("total_bytes".to_owned());
-    let last = Feature {
-        name: "bytes_vs_usual".into(),
-        measure: Measure::Zscore,
-        column: bytes,
-        span: Span::Baseline(24 * HOUR),
+    let feature = |name: &str, measure, over| FeatureSpec {
+        name: name.into(),
+        measure,
+        over,
+        nulls: Nulls::Skip,
+        fill: None,
     };
+    let minute = Over::Window { length_micros: MINUTE, panes: 12 };
+    let first = feature("connections_1m", Measure::Count { column: None }, minute);
+    assert_eq!(pipeline.features[0], first);
+    let day = Over::Baseline { length_micros: 24 * HOUR, season: None, peers: None };
+    let last = feature("bytes_vs_usual", Measure::Zscore { column: "total_bytes".into() }, day);
     assert_eq!(pipeline.features[7], last);
 }
 
@@ -107,11 +109,11 @@ fn a_role_takes_from_all_topics_what_it_leaves_out() {
     };
     let alerts = TopicLayout { retention_micros: Some(90 * DAY), compact: true, ..base.clone() };
     let expected = [
-        (Role::Source, "sensor_messages", &base),
-        (Role::Alerts, "a", &alerts),
-        (Role::Enriched, "b", &base),
-        (Role::DeadLetters, "c", &base),
-        (Role::Late, "d", &base),
+        (Role::Source, "sensor_messages".to_owned(), base.clone()),
+        (Role::Alerts, "a".to_owned(), alerts),
+        (Role::Enriched, "b".to_owned(), base.clone()),
+        (Role::DeadLetters, "c".to_owned(), base.clone()),
+        (Role::Late, "d".to_owned(), base),
     ];
     assert_eq!(pipeline.topics_used(), expected);
 }
@@ -122,8 +124,11 @@ fn what_is_left_out_has_its_default() {
     let expected = Settings {
         name: "small".into(),
         workers: None,
+        processing: Processing::ExactlyOnce,
         commit_interval: Duration::from_millis(100),
         max_batch_events: 8192,
+        min_batch_events: 1,
+        max_batch_delay: Duration::from_millis(5),
         max_record_bytes: 10 << 20,
         source: Source {
             topic: Some("events".into()),
@@ -131,13 +136,18 @@ fn what_is_left_out_has_its_default() {
             key: "host".into(),
             time: "utc".into(),
             id: None,
+            dedup_micros: 10 * MINUTE,
+            dedup_ids: 1_000_000,
             watermark_micros: MINUTE,
+            idle_after_micros: 30_000_000,
             max_future_micros: 10 * MINUTE,
+            repartition: false,
             group: "small".into(),
         },
         schema: None,
         enrich: Enrich { tables: vec![], query: None },
         encode: vec![],
+        window: None,
         features: vec![],
         detect: Detect { ensemble: "small".into(), version: ModelVersion::Alias("champion".into()), detectors: vec![] },
         decide: Decide { alert_rate: 0.003, types: vec![] },
@@ -160,7 +170,13 @@ fn what_is_left_out_has_its_default() {
             },
             own: vec![],
         },
-        state: State { path: "data/state".into(), snapshot_interval: Duration::from_secs(30) },
+        state: State {
+            path: "data/state".into(),
+            snapshots: None,
+            snapshot_interval: Duration::from_secs(30),
+            memory_bytes: None,
+            ttl_micros: Some(30 * DAY),
+        },
         models: Models { path: "data/models".into() },
         connect: Connect::Embedded(EmbeddedLog { path: "data/log".into(), sync: true }),
     };
@@ -216,8 +232,11 @@ fn the_resolved_text_gives_an_equal_pipeline() {
 #[test]
 fn the_resolved_text_of_the_smallest_pipeline_shows_every_default() {
     let expected = r#"name = "small"
+processing = "exactly_once"
 commit_interval = "100ms"
 max_batch_events = 8192
+min_batch_events = 1
+max_batch_delay = "5ms"
 max_record_bytes = "10MiB"
 
 [source]
@@ -226,7 +245,9 @@ format = "json"
 key = "host"
 time = "utc"
 watermark = "1m"
+idle_after = "30s"
 max_future = "10m"
+repartition = false
 group = "small"
 
 [decide]
@@ -251,6 +272,7 @@ compact = false
 [state]
 path = "data/state"
 snapshot_interval = "30s"
+ttl = "30d"
 
 [models]
 path = "data/models"

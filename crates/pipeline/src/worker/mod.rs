@@ -2,21 +2,34 @@
 //! tasks work, and commits an epoch when its time has come. All waiting happens in `poll` and `commit`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lapwing_state::{Recovery, Restored, SnapshotStore, decide, restore};
-use lapwing_vocabulary::port::Assignment;
-use lapwing_vocabulary::{Alert, Epoch, Offset, OutputRecord, Partition, Polled, PortError, Records, Transport};
+use lapwing_state::SnapshotStore;
+use lapwing_vocabulary::port::Topics;
+use lapwing_vocabulary::{Epoch, Partition, Polled, PortError, Records, Transport};
 
 use crate::clock::Clock;
 use crate::error::RunError;
 use crate::plan::Plan;
 use crate::references::References;
 use crate::score::{Model, ModelSource};
-use crate::status::{PartitionStatus, SeenAlert, Status, add};
-use crate::task::Task;
+use crate::status::{SeenAlert, Status, add};
+
+/// Small polls, gathered into batches.
+mod gather;
+/// A partition at work.
+mod running;
+/// Where a partition starts again.
+mod recovery;
+/// Snapshots, written beside the work.
+mod snapshots;
+
+use gather::Gather;
+use running::Running;
+use snapshots::Snapshots;
 
 /// How often reference tables and models are checked for a new version. Units: microseconds.
 const REFRESH_MICROS: i64 = 1_000_000;
@@ -24,9 +37,6 @@ const REFRESH_MICROS: i64 = 1_000_000;
 const BACKLOG_MICROS: i64 = 500_000;
 /// Longest wait in one poll, so that a stop is noticed. Units: microseconds.
 const WAIT_MICROS_MAX: i64 = 100_000;
-/// Snapshots kept per partition: the newest, and the one before in case the newest does not read back.
-const SNAPSHOTS_KEPT: usize = 2;
-
 /// What a worker is given besides its transport.
 pub struct Surroundings {
     /// The compiled pipeline.
@@ -36,7 +46,13 @@ pub struct Surroundings {
     /// Where snapshots go; `None` keeps no state beyond the process (finite runs over files).
     pub store: Option<Arc<SnapshotStore>>,
     /// Folder for copies of reference tables; goes with `store`.
-    pub table_copies: Option<std::path::PathBuf>,
+    pub table_copies: Option<PathBuf>,
+    /// Reads the markers of a partition that is taken up; `None` where nothing writes them.
+    pub markers: Option<Box<dyn Topics>>,
+    /// Folder for entities that do not fit into memory.
+    pub spill: PathBuf,
+    /// Number of workers that share this process' memory.
+    pub workers: usize,
     /// Counters.
     pub status: Arc<Status>,
     /// Time.
@@ -49,33 +65,17 @@ pub struct Worker<T> {
     transport: T,
     around: Surroundings,
     references: References,
+    snapshots: Option<Snapshots>,
 
     running: BTreeMap<Partition, Running>,
+    gather: Gather,
     model: Option<Arc<Model>>,
     stopping: bool,
+    /// Whether the source had nothing more when it was last asked.
+    at_end: bool,
     committed_at: i64,
     refreshed_at: i64,
     backlog_at: i64,
-}
-
-/// A partition at work.
-struct Running {
-    task: Task,
-    /// First offset not yet processed.
-    next: Offset,
-    /// Records before this offset only rebuild state.
-    live_from: Offset,
-    /// Outputs of the open epoch.
-    outputs: Vec<OutputRecord>,
-    /// Alerts of the open epoch, with the append time of their records.
-    alerts: Vec<(Alert, i64)>,
-    /// Whether `next` has moved since the last commit.
-    moved: bool,
-    /// Whether its reference tables have been compared with the latest since it went live.
-    looked: bool,
-    /// Offset of the newest snapshot.
-    snapshot: Option<Offset>,
-    snapshot_at: i64,
 }
 
 /// How a worker ended without error.
@@ -92,13 +92,19 @@ impl<T: Transport> Worker<T> {
     pub fn new(index: usize, transport: T, around: Surroundings) -> Result<Self, RunError> {
         let references = References::open(&around.plan.tables(), around.table_copies.clone());
         let references = references.map_err(|fault| RunError::Plan(vec![fault]))?;
+        let settings = &around.plan.settings;
+        let gather = Gather::new(settings.min_batch_events, settings.max_batch_delay.as_micros() as i64);
+        let snapshots = around.store.clone().map(Snapshots::start).transpose()?;
         Ok(Self {
             index,
             transport,
             references,
+            snapshots,
+            gather,
             running: BTreeMap::new(),
             model: None,
             stopping: false,
+            at_end: false,
             committed_at: around.clock.wall_micros(),
             refreshed_at: 0,
             backlog_at: 0,
@@ -127,8 +133,16 @@ impl<T: Transport> Worker<T> {
     }
 
     fn finish(&mut self, ended: Ended) -> Result<Ended, RunError> {
+        for records in self.gather.all() {
+            self.process(&records)?;
+        }
+        if ended == Ended::AtEnd && self.around.plan.settings.is_finite() {
+            self.close_everything()?;
+        }
         self.commit()?;
+        self.await_snapshots()?;
         self.snapshot_where(|_| true)?;
+        self.await_snapshots()?;
         let partitions: Vec<Partition> = self.running.keys().copied().collect();
         self.transport.release(&partitions)?;
         Ok(ended)
@@ -137,13 +151,16 @@ impl<T: Transport> Worker<T> {
     /// One poll and what follows from it.
     fn step(&mut self) -> Result<Option<Ended>, RunError> {
         let wait = self.wait_micros();
-        let start = self.around.clock.monotonic_nanos();
+        let clock = self.around.clock.clone();
+        let start = clock.monotonic_nanos();
         let polled =
             self.transport.poll(self.around.plan.settings.max_batch_events, Duration::from_micros(wait as u64))?;
         match polled {
             Polled::Records(records) => {
-                self.around.status.spent(0, self.around.clock.monotonic_nanos().saturating_sub(start));
-                self.process(&records)?;
+                self.around.status.spent(0, clock.monotonic_nanos().saturating_sub(start));
+                if let Some(records) = self.gather.take_in(records, clock.wall_micros()) {
+                    self.process(&records)?;
+                }
             }
             Polled::Assigned(assignments) => self.take_up(assignments)?,
             Polled::Revoked(partitions) => self.hand_over(&partitions)?,
@@ -151,21 +168,24 @@ impl<T: Transport> Worker<T> {
             Polled::Idle => {}
             Polled::End => return Ok(Some(Ended::AtEnd)),
         }
+        for records in self.gather.due(clock.wall_micros()) {
+            self.process(&records)?;
+        }
         if self.epoch_is_due() {
+            self.tick_where_idle()?;
             self.commit()?;
             self.between_epochs()?;
         }
         Ok(None)
     }
 
-    /// How long to wait for records: not beyond the moment at which the open epoch is due.
+    /// How long to wait for records: not beyond the moment at which the open epoch, or a batch that waits, is due.
     fn wait_micros(&self) -> i64 {
+        let now = self.around.clock.wall_micros();
         let open = self.running.values().any(|running| running.moved);
-        let since = self.around.clock.wall_micros() - self.committed_at;
-        match open {
-            true => (self.commit_interval_micros() - since).clamp(0, WAIT_MICROS_MAX),
-            false => WAIT_MICROS_MAX,
-        }
+        let epoch = if open { self.commit_interval_micros() - (now - self.committed_at) } else { WAIT_MICROS_MAX };
+        let batch = self.gather.wait_micros(now).unwrap_or(WAIT_MICROS_MAX);
+        epoch.min(batch).clamp(0, WAIT_MICROS_MAX)
     }
 
     fn commit_interval_micros(&self) -> i64 {
@@ -184,23 +204,28 @@ impl<T: Transport> Worker<T> {
                 "records of partition {partition} before its assignment"
             ))));
         };
-        // What was processed already (a transport may deliver from the start of a block) is passed over.
-        let first = (0..records.len()).position(|index| records.offset(index) >= running.next).unwrap_or(records.len());
-        let live = (first..records.len()).position(|index| records.offset(index) >= running.live_from);
-        let live = live.map_or(records.len(), |index| first + index);
+        running.process(records, &self.around.status, self.around.clock.as_ref())
+    }
+
+    /// Lets event time pass in partitions that nothing comes from, as far as something waits for it.
+    fn tick_where_idle(&mut self) -> Result<(), RunError> {
         let (status, clock) = (&self.around.status, self.around.clock.as_ref());
-        if first < live {
-            running.task.replay(records, first..live, status)?;
+        let idle_after = self.around.plan.settings.source.idle_after_micros;
+        for running in self.running.values_mut() {
+            if let Some(time) = running.idle_tick(self.at_end, clock.wall_micros(), idle_after) {
+                running.tick(time, status, clock)?;
+            }
         }
-        if live < records.len() {
-            add(&status.bytes, (live..records.len()).map(|index| records.value(index).len() as u64).sum());
-            let product = running.task.process(records, live..records.len(), status, clock)?;
-            running.outputs.extend(product.outputs);
-            running.alerts.extend(product.alerts);
-            running.moved = true;
-        }
-        if let Some(last) = records.last_offset() {
-            running.next = running.next.max(last + 1);
+        Ok(())
+    }
+
+    /// Nothing more will come: what waits for event time to pass need not wait.
+    fn close_everything(&mut self) -> Result<(), RunError> {
+        let (status, clock) = (&self.around.status, self.around.clock.as_ref());
+        for running in self.running.values_mut() {
+            while let Some(time) = running.due() {
+                running.tick(time, status, clock)?;
+            }
         }
         Ok(())
     }
@@ -239,6 +264,7 @@ impl<T: Transport> Worker<T> {
         if now - self.backlog_at >= BACKLOG_MICROS {
             self.backlog_at = now;
             let backlog = self.transport.backlog()?;
+            self.at_end = backlog.records == 0;
             self.around.status.set_backlog(self.index, backlog.records);
         }
         if now - self.refreshed_at >= REFRESH_MICROS {
@@ -246,6 +272,7 @@ impl<T: Transport> Worker<T> {
             self.refresh_model();
             self.refresh_tables()?;
         }
+        self.note_snapshots();
         let interval = self.around.plan.settings.state.snapshot_interval.as_micros() as i64;
         self.snapshot_where(|running| now - running.snapshot_at >= interval)
     }
@@ -284,7 +311,7 @@ impl<T: Transport> Worker<T> {
             tracing::info!(worker = self.index, table = name, "reference table changed");
         }
         // A version that could not be put in force is tried again only when the file changes again.
-        let behind = self.running.values().any(|running| running.next >= running.live_from && !running.looked);
+        let behind = self.running.values().any(|running| running.is_live() && !running.looked);
         if renewed.is_empty() && !behind {
             return Ok(());
         }
@@ -292,7 +319,7 @@ impl<T: Transport> Worker<T> {
             for (partition, running) in &mut self.running {
                 let stale =
                     running.task.table_digests().get(table.name()).is_some_and(|digest| digest != table.digest());
-                if running.next < running.live_from || !stale {
+                if !running.is_live() || !stale {
                     continue;
                 }
                 match running.task.enrich_mut().replace_table(table.clone()) {
@@ -304,82 +331,22 @@ impl<T: Transport> Worker<T> {
                 }
             }
         }
-        for running in self.running.values_mut().filter(|running| running.next >= running.live_from) {
+        for running in self.running.values_mut().filter(|running| running.is_live()) {
             running.looked = true;
         }
-        self.snapshot_where(|running| running.snapshot.is_none())
-    }
-
-    /// Snapshots the tasks that `wanted` names, at their committed position.
-    fn snapshot_where(&mut self, wanted: impl Fn(&Running) -> bool) -> Result<(), RunError> {
-        let Some(store) = &self.around.store else { return Ok(()) };
-        let now = self.around.clock.wall_micros();
-        for (partition, running) in &mut self.running {
-            let replaying = running.next < running.live_from;
-            if replaying || running.moved || running.snapshot == Some(running.next) || !wanted(running) {
-                continue;
-            }
-            let bytes = running.task.snapshot(running.next)?;
-            store.write(*partition, running.next, &bytes)?;
-            store.clean(*partition, SNAPSHOTS_KEPT)?;
-            running.snapshot = Some(running.next);
-            running.snapshot_at = now;
-            add(&self.around.status.snapshots, 1);
-        }
-        Ok(())
-    }
-
-    /// Starts the tasks of newly assigned partitions from their snapshots.
-    fn take_up(&mut self, assignments: Vec<Assignment>) -> Result<(), RunError> {
-        for assignment in assignments {
-            let (mut task, recovery) = self.recover(&assignment)?;
-            task.set_model(self.model.clone());
-            let running = Running {
-                task,
-                next: recovery.replay_from,
-                live_from: recovery.live_from,
-                outputs: Vec::new(),
-                alerts: Vec::new(),
-                moved: false,
-                looked: false,
-                snapshot: recovery.snapshot,
-                snapshot_at: self.around.clock.wall_micros(),
-            };
-            let partition = assignment.partition;
-            let (from, live) = (running.next, running.live_from);
-            tracing::info!(worker = self.index, partition, replay_from = from, live_from = live, "partition taken up");
-            self.around.status.set_partition(partition, running.status());
-            self.running.insert(partition, running);
-            self.transport.resume(partition, from)?;
-        }
-        // Without a first snapshot, a table that changes before the next one would be seen from the start by a replay.
-        self.snapshot_where(|running| running.snapshot.is_none())
-    }
-
-    /// Rebuilds a task from the newest snapshot that reads back and fits; without one, from the earliest record.
-    fn recover(&self, assignment: &Assignment) -> Result<(Task, Recovery), RunError> {
-        let Assignment { partition, committed, earliest } = *assignment;
-        let plan = &self.around.plan;
-        let Restored { mut recovery, snapshot, .. } = match &self.around.store {
-            Some(store) => restore(store, &plan.identity(partition), committed, earliest)?,
-            None => Restored { recovery: decide(&[], committed, earliest), snapshot: None, refused: Vec::new() },
-        };
-        let mut task = Task::new(plan, partition, &self.references.latest())?;
-        if let Some(Err(fault)) = snapshot.map(|snapshot| task.restore(&snapshot, &self.references)) {
-            tracing::warn!(partition, fault, "snapshot not used; state is rebuilt from the earliest record");
-            task = Task::new(plan, partition, &self.references.latest())?;
-            recovery = decide(&[], committed, earliest);
-        }
-        for warning in &recovery.warnings {
-            tracing::warn!(partition, %warning, "state cannot be rebuilt completely");
-        }
-        Ok((task, recovery))
+        self.await_snapshots()?;
+        self.snapshot_where(|running| running.snapshot.is_none())?;
+        self.await_snapshots()
     }
 
     /// Commits and snapshots partitions that move elsewhere, then lets them go.
     fn hand_over(&mut self, partitions: &[Partition]) -> Result<(), RunError> {
+        partitions.iter().for_each(|partition| self.gather.forget(*partition));
         self.commit()?;
+        self.await_snapshots()?;
         self.snapshot_where(|_| true)?;
+        // Whoever takes them over looks for the snapshots at once.
+        self.await_snapshots()?;
         self.drop_tasks(partitions);
         self.transport.release(partitions)?;
         tracing::info!(worker = self.index, ?partitions, "partitions handed over");
@@ -388,6 +355,7 @@ impl<T: Transport> Worker<T> {
 
     fn drop_tasks(&mut self, partitions: &[Partition]) {
         for partition in partitions {
+            self.gather.forget(*partition);
             if self.running.remove(partition).is_some_and(|running| running.moved) {
                 add(&self.around.status.epochs_aborted, 1);
             }
@@ -400,18 +368,5 @@ impl<T: Transport> Worker<T> {
         tracing::warn!(worker = self.index, why, "starting again from the committed positions");
         let partitions: Vec<Partition> = self.running.keys().copied().collect();
         self.drop_tasks(&partitions);
-    }
-}
-
-impl Running {
-    fn status(&self) -> PartitionStatus {
-        let memory = self.task.aggregate();
-        PartitionStatus {
-            next_offset: self.next,
-            watermark_micros: memory.watermark().map(|time| time.0),
-            entities: memory.entities() as u64,
-            state_bytes: memory.memory_bytes() as u64,
-            snapshot_at_micros: self.snapshot.map(|_| self.snapshot_at),
-        }
     }
 }

@@ -1,0 +1,151 @@
+use std::ops::RangeInclusive;
+
+use lapwing_features::{ScoredWindowSpec, WindowColumn, WindowKind, WindowMeasure};
+
+use super::keys;
+use super::section::{Field, Section};
+use super::units::{YEAR, is_identifier};
+
+/// Shortest and longest span. Units: microseconds.
+const SPAN: RangeInclusive<i64> = 1_000..=YEAR;
+/// Windows open at once in a partition unless the file says otherwise.
+const OPEN_MAX: i64 = 1_000_000;
+
+/// Columns that every window has besides those declared: its bounds, its events, how long it is.
+pub const WINDOW_START: &str = "window_start";
+/// Where the window ends.
+pub const WINDOW_END: &str = "window_end";
+/// Number of events in the window.
+pub const WINDOW_EVENTS: &str = "window_events";
+/// From its start to its end. Units: seconds.
+pub const WINDOW_SECONDS: &str = "window_seconds";
+
+/// The columns that every window has.
+pub const WINDOW_OWN: [&str; 4] = [WINDOW_START, WINDOW_END, WINDOW_EVENTS, WINDOW_SECONDS];
+
+/// Windows of an entity as the unit that is scored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Kind, lateness and columns.
+    pub spec: ScoredWindowSpec,
+    /// Most windows open at once in a partition; beyond it the one with the oldest deadline is closed early.
+    pub open_max: usize,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Tumbling,
+    Sliding,
+    Session,
+    Count,
+}
+
+/// The measures of a window's columns.
+const MEASURES: [(&str, WindowMeasure); 8] = [
+    ("count", WindowMeasure::Count),
+    ("sum", WindowMeasure::Sum),
+    ("mean", WindowMeasure::Mean),
+    ("min", WindowMeasure::Min),
+    ("max", WindowMeasure::Max),
+    ("std", WindowMeasure::StandardDeviation),
+    ("first", WindowMeasure::First),
+    ("last", WindowMeasure::Last),
+];
+
+/// The word for the measure of a column.
+pub(super) fn measure_name(measure: WindowMeasure) -> &'static str {
+    MEASURES.iter().find(|(_, known)| *known == measure).map_or("count", |(name, _)| name)
+}
+
+/// Reads `[window]`; `None` if it is left out: then each event is scored.
+pub(super) fn read(root: &Section<'_>) -> Option<Window> {
+    let section = root.section("window", keys::WINDOW);
+    if !section.is_given() {
+        return None;
+    }
+    let faults_before = section.report.len();
+    let kinds =
+        [("tumbling", Kind::Tumbling), ("sliding", Kind::Sliding), ("session", Kind::Session), ("count", Kind::Count)];
+    let kind = section.required("kind", "one of tumbling, sliding, session, count").and_then(|field| field.choice(&kinds));
+    let kind = read_kind(&section, kind.unwrap_or(Kind::Tumbling));
+    let duration = |name: &str| section.field(name).and_then(|field| field.duration(SPAN));
+    let spec = ScoredWindowSpec {
+        kind,
+        allowed_lateness_micros: section.duration_or("allowed_lateness", 0..=YEAR, 0),
+        early_micros: duration("early"),
+        columns: section.free_section("columns").fields().iter().filter_map(read_column).collect(),
+    };
+    if section.report.len() == faults_before
+        && let Err(fault) = spec.check()
+    {
+        section.report.add(&section.place, fault.to_string(), None);
+    }
+    let open_max = section.integer_or("open_max", 1..=1_000_000_000, OPEN_MAX) as usize;
+    Some(Window { spec, open_max })
+}
+
+fn read_kind(section: &Section<'_>, kind: Kind) -> WindowKind {
+    refuse_strays(section, kind);
+    let optional = |name: &str| section.field(name).and_then(|field| field.duration(SPAN));
+    let required = |name: &str| {
+        let hint = format!("a length of time, such as {name} = \"1m\"");
+        section.required(name, &hint).and_then(|field| field.duration(SPAN)).unwrap_or(*SPAN.end())
+    };
+    match kind {
+        Kind::Tumbling => WindowKind::Tumbling { size_micros: required("size") },
+        Kind::Sliding => WindowKind::Sliding { size_micros: required("size"), step_micros: required("step") },
+        Kind::Session => WindowKind::Session { gap_micros: required("gap"), age_micros_max: optional("max_age") },
+        Kind::Count => {
+            let events = section.required("events", "how many events close a window, such as events = 100");
+            WindowKind::CountOrTimeout {
+                events: events.and_then(|field| field.integer(1..=1_000_000_000)).unwrap_or(1) as u64,
+                gap_micros: optional("gap"),
+                age_micros_max: optional("max_age"),
+            }
+        }
+    }
+}
+
+/// A bound of another kind of window would do nothing, which nobody who writes it expects.
+fn refuse_strays(section: &Section<'_>, kind: Kind) {
+    let taken: &[&str] = match kind {
+        Kind::Tumbling => &["size"],
+        Kind::Sliding => &["size", "step"],
+        Kind::Session => &["gap", "max_age"],
+        Kind::Count => &["events", "gap", "max_age"],
+    };
+    for name in ["size", "step", "gap", "max_age", "events"] {
+        if let Some(field) = section.field(name).filter(|_| !taken.contains(&name)) {
+            let message = format!("`{}` does not go with this kind of window", field.path());
+            section.report.add(&field.key_place, message, format!("it takes {}", taken.join(", ")));
+        }
+    }
+}
+
+fn read_column(field: &Field<'_>) -> Option<WindowColumn> {
+    if !is_identifier(&field.name) || WINDOW_OWN.contains(&field.name.as_str()) {
+        let message = format!("a column of a window cannot be called `{}`", field.name.escape_debug());
+        let hint = format!(
+            "letters, digits and underscores, not a digit first, at most 64; {} are there anyway",
+            WINDOW_OWN.join(", ")
+        );
+        field.report.add(&field.key_place, message, hint);
+    }
+    let section = field.section(keys::WINDOW_COLUMN);
+    let given: Vec<(WindowMeasure, Field<'_>)> =
+        MEASURES.into_iter().filter_map(|(word, measure)| Some((measure, section.field(word)?))).collect();
+    let [(measure, value)] = &given[..] else {
+        if section.is_given() {
+            let names = MEASURES.map(|(word, _)| word).join(", ");
+            section.report.add(&section.place, "a column of a window needs a measure".to_owned(), format!("exactly one of {names}"));
+        }
+        return None;
+    };
+    let column = value.text()?;
+    let column = match (measure, column.as_str()) {
+        (WindowMeasure::Count, "*") => None,
+        (_, "*") => return value.refuse(format!("`{}` needs a column, not `*`", value.path()), "only count takes `*`".to_owned()),
+        _ => Some(column),
+    };
+    Some(WindowColumn { name: field.name.clone(), measure: *measure, column })
+}

@@ -1,0 +1,168 @@
+//! A partition at work: its task, how far it is, and what waits for the next commit.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use lapwing_features::{Idle, idle_tick};
+use lapwing_vocabulary::{Alert, EventTime, Offset, OutputRecord, Records};
+
+use crate::clock::Clock;
+use crate::error::RunError;
+use crate::marker::Marker;
+use crate::status::{PartitionStatus, Status, add};
+use crate::task::{Product, Task};
+
+/// A partition at work.
+pub(super) struct Running {
+    /// Its stages and memory.
+    pub(super) task: Task,
+    /// First offset not yet processed.
+    pub(super) next: Offset,
+    /// Records before this offset only rebuild state.
+    pub(super) live_from: Offset,
+    /// Markers that are still to be repeated, in order.
+    markers: VecDeque<Marker>,
+    /// Outputs of the open epoch.
+    pub(super) outputs: Vec<OutputRecord>,
+    /// Alerts of the open epoch, with the append time of their records.
+    pub(super) alerts: Vec<(Alert, i64)>,
+    /// Whether there is anything to commit.
+    pub(super) moved: bool,
+    /// Whether its reference tables have been compared with the latest since it went live.
+    pub(super) looked: bool,
+    /// Offset of the newest snapshot, written or on its way.
+    pub(super) snapshot: Option<Offset>,
+    /// When it was begun. Units: microseconds since the epoch.
+    pub(super) snapshot_at: i64,
+    /// When its last event was processed. Units: microseconds since the epoch.
+    event_at: i64,
+    /// When its last event or tick was.
+    record_at: i64,
+}
+
+impl Running {
+    /// A task that has the memory of everything before `next`, but for the markers.
+    pub(super) fn new(
+        task: Task,
+        (next, live_from): (Offset, Offset),
+        markers: Vec<Marker>,
+        snapshot: Option<Offset>,
+        now: i64,
+    ) -> Result<Self, RunError> {
+        let mut running = Self {
+            task,
+            next,
+            live_from,
+            markers: markers.into(),
+            outputs: Vec::new(),
+            alerts: Vec::new(),
+            moved: false,
+            looked: false,
+            snapshot,
+            snapshot_at: now,
+            event_at: now,
+            record_at: now,
+        };
+        running.go_live_if_caught_up()?;
+        Ok(running)
+    }
+
+    /// Whether its memory is that of the committed position, or later.
+    pub(super) fn is_live(&self) -> bool {
+        self.next >= self.live_from
+    }
+
+    /// Takes records through the stages: in silence up to `live_from`, and from there on with outputs.
+    pub(super) fn process(&mut self, records: &Records, status: &Status, clock: &dyn Clock) -> Result<(), RunError> {
+        // What was processed already (a transport may deliver from the start of a block) is passed over.
+        let first = (0..records.len()).position(|index| records.offset(index) >= self.next).unwrap_or(records.len());
+        let live = (first..records.len()).position(|index| records.offset(index) >= self.live_from);
+        let live = live.map_or(records.len(), |index| first + index);
+        self.replay(records, first..live, status)?;
+        if live < records.len() {
+            self.replay_markers(Offset::MAX)?;
+            add(&status.bytes, (live..records.len()).map(|index| records.value(index).len() as u64).sum());
+            let product = self.task.process(records, live..records.len(), status, clock)?;
+            self.put(product);
+        }
+        if let Some(last) = records.last_offset() {
+            self.next = self.next.max(last + 1);
+        }
+        self.event_at = clock.wall_micros();
+        self.record_at = self.event_at;
+        self.go_live_if_caught_up()
+    }
+
+    /// Folds records in silently, with the markers where they stood.
+    fn replay(&mut self, records: &Records, range: Range<usize>, status: &Status) -> Result<(), RunError> {
+        let mut at = range.start;
+        while at < range.end {
+            self.replay_markers(records.offset(at))?;
+            let next_marker = self.markers.front().map_or(Offset::MAX, |marker| marker.offset);
+            let to = (at..range.end).position(|index| records.offset(index) >= next_marker);
+            let to = to.map_or(range.end, |count| at + count);
+            self.task.replay(records, at..to, status)?;
+            at = to;
+        }
+        Ok(())
+    }
+
+    /// Repeats the markers that stand before a record.
+    fn replay_markers(&mut self, offset: Offset) -> Result<(), RunError> {
+        while let Some(marker) = self.markers.front().filter(|marker| marker.offset <= offset) {
+            self.task.replay_marker(marker)?;
+            self.markers.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The markers at the very end are repeated even if no record follows: what they closed is out already.
+    fn go_live_if_caught_up(&mut self) -> Result<(), RunError> {
+        if self.is_live() { self.replay_markers(Offset::MAX) } else { Ok(()) }
+    }
+
+    /// The event time at which something that waits is due.
+    pub(super) fn due(&self) -> Option<EventTime> {
+        self.is_live().then(|| self.task.aggregate().due())?
+    }
+
+    /// How far event time may be taken to have come in silence, if that closes something. `at_end` says whether the
+    /// source has nothing more.
+    pub(super) fn idle_tick(&self, at_end: bool, now: i64, idle_after_micros: i64) -> Option<EventTime> {
+        let due = self.due()?;
+        let idle = Idle {
+            at_end,
+            last_event_wall_micros: self.event_at,
+            last_record_wall_micros: self.record_at,
+            max_seen: self.task.aggregate().max_seen(),
+            open_until: Some(due),
+        };
+        idle_tick(&idle, now, idle_after_micros).filter(|reached| *reached >= due)
+    }
+
+    /// Lets event time pass.
+    pub(super) fn tick(&mut self, time: EventTime, status: &Status, clock: &dyn Clock) -> Result<(), RunError> {
+        let product = self.task.tick(time, self.next, status, clock)?;
+        self.put(product);
+        self.record_at = clock.wall_micros();
+        Ok(())
+    }
+
+    fn put(&mut self, product: Product) {
+        self.outputs.extend(product.outputs);
+        self.alerts.extend(product.alerts);
+        self.moved = true;
+    }
+
+    /// What is shown of it.
+    pub(super) fn status(&self) -> PartitionStatus {
+        let memory = self.task.aggregate();
+        PartitionStatus {
+            next_offset: self.next,
+            watermark_micros: memory.watermark().map(|time| time.0),
+            entities: memory.entities() as u64,
+            state_bytes: memory.memory_bytes() as u64,
+            snapshot_at_micros: self.snapshot.map(|_| self.snapshot_at),
+        }
+    }
+}

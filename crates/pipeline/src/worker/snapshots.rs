@@ -1,0 +1,88 @@
+//! Snapshots are taken between two epochs, at a committed position, and written by another thread. What is frozen costs
+//! a moment; the stream goes on while it is written.
+
+use std::sync::Arc;
+
+use lapwing_state::{Done, SnapshotStore, Snapshotter, retention_risk};
+use lapwing_vocabulary::{Partition, Transport};
+
+use super::Worker;
+use super::running::Running;
+use crate::error::RunError;
+use crate::status::add;
+
+/// The snapshots of a worker.
+pub(super) struct Snapshots {
+    writer: Snapshotter,
+}
+
+impl Snapshots {
+    /// Starts the thread that writes.
+    pub(super) fn start(store: Arc<SnapshotStore>) -> Result<Self, RunError> {
+        Ok(Self { writer: Snapshotter::start((*store).clone())? })
+    }
+}
+
+impl<T: Transport> Worker<T> {
+    /// Begins snapshots of the tasks that `wanted` names, at their committed position.
+    pub(super) fn snapshot_where(&mut self, wanted: impl Fn(&Running) -> bool) -> Result<(), RunError> {
+        let Some(snapshots) = &mut self.snapshots else { return Ok(()) };
+        let now = self.around.clock.wall_micros();
+        for (partition, running) in &mut self.running {
+            if !running.is_live() || running.moved || running.snapshot == Some(running.next) || !wanted(running) {
+                continue;
+            }
+            let Some(plan) = snapshots.writer.plan(*partition, running.next) else { continue };
+            let parts = running.task.freeze(running.next, plan.kind());
+            snapshots.writer.submit(plan, parts);
+            running.snapshot = Some(running.next);
+            running.snapshot_at = now;
+        }
+        Ok(())
+    }
+
+    /// Notes the snapshots that are written by now.
+    pub(super) fn note_snapshots(&mut self) {
+        let ended = self.snapshots.as_mut().map_or_else(Vec::new, |snapshots| snapshots.writer.poll());
+        for done in ended {
+            // Nothing is lost by a snapshot less: the one before stays, and replay is longer.
+            if let Err(fault) = self.note_snapshot(done) {
+                tracing::warn!(worker = self.index, %fault, "snapshot not written; the next one is tried at its time");
+            }
+        }
+    }
+
+    /// Waits for all that are on their way.
+    /// Errors: `State`, if one could not be written.
+    pub(super) fn await_snapshots(&mut self) -> Result<(), RunError> {
+        let ended = self.snapshots.as_mut().map_or_else(Vec::new, |snapshots| snapshots.writer.wait());
+        ended.into_iter().try_for_each(|done| self.note_snapshot(done))
+    }
+
+    fn note_snapshot(&mut self, done: Done) -> Result<(), RunError> {
+        let Done { partition, offset, result, unclean, .. } = done;
+        if let Some(fault) = unclean {
+            tracing::warn!(partition, %fault, "old snapshots not removed; they take space");
+        }
+        match result {
+            Ok(_) => {
+                add(&self.around.status.snapshots, 1);
+                Ok(())
+            }
+            Err(fault) => {
+                add(&self.around.status.snapshot_failures, 1);
+                if let Some(running) = self.running.get_mut(&partition).filter(|running| running.snapshot == Some(offset)) {
+                    running.snapshot = None;
+                }
+                Err(fault.into())
+            }
+        }
+    }
+
+    /// A partition that comes back may have been another's meanwhile: its next snapshot is a full one.
+    pub(super) fn forget_snapshots(&mut self, partition: Partition) {
+        if let Some(snapshots) = &mut self.snapshots {
+            snapshots.writer.forget(partition);
+        }
+    }
+}
