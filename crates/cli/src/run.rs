@@ -15,13 +15,12 @@ use lapwing_pipeline::settings::Overrides;
 use lapwing_pipeline::status::{Status, get};
 use lapwing_pipeline::worker::{Surroundings, Worker};
 use lapwing_server::{Options, Server, ServerError, Token};
-use lapwing_state::SnapshotStore;
 
 use crate::clock::SystemClock;
 use crate::failure::{CONFIGURATION, Failure, INTERNAL};
 use crate::load;
 use crate::places::{self, Inputs};
-use crate::transports::Transports;
+use crate::transports::{self, Transports};
 use crate::watch::Window;
 
 /// How often progress is logged. Units: samples of one second.
@@ -108,10 +107,7 @@ impl Running {
         let window = Arc::new(Window::new(&settings.name, plan.source_name(), name, status.clone()));
         let folder = places::state_folder(settings);
         let store = match transports.keeps_positions() {
-            true => {
-                let store = SnapshotStore::open(folder.join("snapshots"));
-                Some(Arc::new(store.map_err(|error| Failure::new(crate::failure::IO, error))?))
-            }
+            true => Some(Arc::new(transports::snapshot_store(settings)?)),
             false => None,
         };
         let workers = transports.workers(settings)?;

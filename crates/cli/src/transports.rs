@@ -9,6 +9,7 @@ use lapwing_connect::files::{FileOptions, FileTransport};
 use lapwing_connect::kafka::{KafkaConnection, KafkaOptions, KafkaProducer, KafkaTopics, KafkaTransport};
 use lapwing_pipeline::clock::Clock;
 use lapwing_pipeline::settings::{Connect, Format, Kafka, Pipeline, Role};
+use lapwing_state::SnapshotStore;
 use lapwing_vocabulary::port::{Epoch, Polled, Producer, TopicState, Topics, Transport};
 
 use crate::clock::SystemClock;
@@ -146,6 +147,19 @@ impl Transports {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Where a pipeline's snapshots are.
+pub fn snapshot_store(settings: &Pipeline) -> Result<SnapshotStore, Failure> {
+    let io = |error| Failure::new(crate::failure::IO, error);
+    match &settings.state.snapshots {
+        None => SnapshotStore::open(places::state_folder(settings).join("snapshots")).map_err(io),
+        Some(place) if place.contains("://") => {
+            let text = format!("state.snapshots = \"{place}\": this build has no object stores");
+            Err(Failure::new(CONFIGURATION, text))
+        }
+        Some(folder) => SnapshotStore::open(Path::new(folder).join(&settings.name)).map_err(io),
     }
 }
 

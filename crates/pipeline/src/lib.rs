@@ -36,6 +36,8 @@ pub mod task;
 pub mod forward;
 /// The loop that drives tasks over a transport.
 pub mod worker;
+/// What a partition remembers, to be looked at.
+pub mod inspect;
 /// Counters, latencies, newest alerts.
 pub mod status;
 /// The counters in Prometheus' text form.

@@ -13,6 +13,7 @@ use lapwing_state::{EntityTable, StateError};
 use lapwing_vocabulary::{EventBatch, EventTime};
 
 use crate::enrich::pick;
+use crate::inspect::Entity;
 
 /// Columns as the feature graph wants them: numbers, and categories as codes.
 mod columns;
@@ -250,6 +251,21 @@ impl Aggregate {
     pub fn due(&self) -> Option<EventTime> {
         let deadline = self.windows.as_ref()?.next_deadline()?;
         Some(EventTime(deadline.0.saturating_add(self.limits.lateness_micros)))
+    }
+
+    /// What is remembered of an entity; `None` if nothing is.
+    /// Errors: `Storage`.
+    pub fn inspect(&self, entity: &str) -> Result<Option<Entity>, StateError> {
+        let windows = self.windows.as_ref().map_or_else(Vec::new, |windows| windows.inspect(entity));
+        let Some(slot) = self.entities.find(entity) else {
+            let none = Entity { last_event: None, features: Vec::new(), windows, bytes: 0 };
+            return Ok((!none.windows.is_empty()).then_some(none));
+        };
+        let words = self.entities.peek(slot)?;
+        let values = self.graph.show(&words, self.watermark.value());
+        let features = self.graph.names().iter().cloned().zip(values).collect();
+        let last_event = self.entities.last_seen(slot).map(EventTime);
+        Ok(Some(Entity { last_event, features, windows, bytes: self.entities.entity_bytes() }))
     }
 
     /// How late events came.

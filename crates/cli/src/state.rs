@@ -1,0 +1,199 @@
+//! `lapwing state`: what a pipeline remembers, from its newest snapshots.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Subcommand;
+use lapwing_pipeline::inspect::{Entity, Memory, newest};
+use lapwing_pipeline::plan::{Plan, Purpose};
+use lapwing_pipeline::references::References;
+use lapwing_pipeline::score::ModelSource;
+use lapwing_pipeline::settings::{Connect, Overrides};
+use lapwing_state::SnapshotStore;
+
+use crate::failure::{CONFIGURATION, DATA, Failure, IO};
+use crate::load;
+use crate::places::{self, Inputs};
+use crate::transports;
+
+/// Look at what a pipeline remembers.
+#[derive(Subcommand, Debug)]
+pub enum StateCommand {
+    /// The newest snapshot of each partition.
+    List {
+        /// The pipeline file.
+        pipeline: PathBuf,
+        /// One JSON object per partition instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What is remembered of one entity, and whether it is scored.
+    Inspect {
+        /// The pipeline file.
+        pipeline: PathBuf,
+        /// The entity: a value of the key field.
+        entity: String,
+        /// One JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command.
+pub fn run(command: &StateCommand) -> Result<(), Failure> {
+    match command {
+        StateCommand::List { pipeline, json } => list(pipeline, *json),
+        StateCommand::Inspect { pipeline, entity, json } => inspect(pipeline, entity, *json),
+    }
+}
+
+/// A pipeline and where its snapshots are.
+struct Place {
+    plan: Arc<Plan>,
+    store: SnapshotStore,
+    references: References,
+    partitions: i32,
+}
+
+impl Place {
+    fn open(pipeline: &Path) -> Result<Self, Failure> {
+        let settings = load::settings(pipeline, &Overrides::default())?;
+        let store = transports::snapshot_store(&settings)?;
+        let copies = places::state_folder(&settings).join("tables");
+        let plan = load::plan(settings, &Inputs::default(), Purpose::Run)?;
+        let references = References::open(&plan.tables(), Some(copies));
+        let references = references.map_err(|fault| Failure::new(CONFIGURATION, fault))?;
+        let partitions = match &plan.settings.connect {
+            Connect::Files(_) => 1,
+            _ => {
+                let mut topics = transports::topics(&plan.settings)?;
+                transports::describe(topics.as_mut(), plan.source_name())?.partitions.len() as i32
+            }
+        };
+        Ok(Self { plan, store, references, partitions })
+    }
+
+    fn memory(&self, partition: i32) -> Result<Option<Memory>, Failure> {
+        Ok(newest(&self.plan, &self.store, partition, &self.references)?)
+    }
+}
+
+fn list(pipeline: &Path, json: bool) -> Result<(), Failure> {
+    let place = Place::open(pipeline)?;
+    for partition in 0..place.partitions {
+        let memory = place.memory(partition)?;
+        let text = match (&memory, json) {
+            (Some(memory), true) => summary(partition, memory).to_string(),
+            (Some(memory), false) => {
+                let aggregate = memory.aggregate();
+                let watermark = aggregate.watermark().map_or("none".to_owned(), |time| time.to_rfc3339());
+                format!(
+                    "partition {partition}: up to offset {}, {} entities, {} of memory, watermark {watermark}",
+                    memory.offset,
+                    aggregate.entities(),
+                    bytes(aggregate.memory_bytes()),
+                )
+            }
+            (None, true) => serde_json::json!({ "partition": partition, "snapshot": null }).to_string(),
+            (None, false) => format!("partition {partition}: no snapshot"),
+        };
+        crate::print_line(&text);
+    }
+    Ok(())
+}
+
+fn summary(partition: i32, memory: &Memory) -> serde_json::Value {
+    let aggregate = memory.aggregate();
+    serde_json::json!({
+        "partition": partition,
+        "snapshot": memory.offset,
+        "entities": aggregate.entities(),
+        "memory_bytes": aggregate.memory_bytes(),
+        "watermark": aggregate.watermark().map(|time| time.to_rfc3339()),
+    })
+}
+
+fn inspect(pipeline: &Path, entity: &str, json: bool) -> Result<(), Failure> {
+    let place = Place::open(pipeline)?;
+    for partition in 0..place.partitions {
+        let Some(memory) = place.memory(partition)? else { continue };
+        if let Some(found) = memory.entity(entity)? {
+            let scored = scored(&place.plan)?;
+            match json {
+                true => crate::print_line(&as_json(partition, &memory, entity, &found, &scored).to_string()),
+                false => tell(partition, &memory, entity, &found, &scored),
+            }
+            return Ok(());
+        }
+    }
+    let text = format!(
+        "nothing is remembered of `{entity}` in the snapshots under {}\nhint: it may be new since the newest \
+         snapshot (`snapshot_interval`), forgotten (`ttl`), or written otherwise",
+        place.store.describe()
+    );
+    Err(Failure::new(DATA, text))
+}
+
+/// Whether events are scored, and why not.
+fn scored(plan: &Arc<Plan>) -> Result<String, Failure> {
+    if plan.members.is_empty() {
+        return Ok("not scored: the pipeline has no detectors".to_owned());
+    }
+    let model = load::model_source(&plan.settings).changed_from(None).map_err(|fault| Failure::new(IO, fault))?;
+    Ok(match model {
+        Some(model) => format!("scored by {} from the first event on", model.id()),
+        None => "not scored: there is no model yet; `lapwing train` makes one".to_owned(),
+    })
+}
+
+fn tell(partition: i32, memory: &Memory, name: &str, entity: &Entity, scored: &str) {
+    let last = entity.last_event.map_or("none".to_owned(), |time| time.to_rfc3339());
+    let watermark = memory.aggregate().watermark().map_or("none".to_owned(), |time| time.to_rfc3339());
+    crate::print_line(&format!("{name}: partition {partition}, as of offset {}", memory.offset));
+    crate::print_line(&format!("  last event {last}, watermark {watermark}, {} of memory", bytes(entity.bytes)));
+    crate::print_line(&format!("  {scored}"));
+    crate::print_line("features");
+    for (feature, value) in &entity.features {
+        let value = value.map_or("–".to_owned(), |value| format!("{value}"));
+        crate::print_line(&format!("  {feature} = {value}"));
+    }
+    if !entity.windows.is_empty() {
+        crate::print_line("open windows");
+    }
+    for window in &entity.windows {
+        let (start, end) = (window.start.to_rfc3339(), window.end.to_rfc3339());
+        crate::print_line(&format!("  {start} to {end}: {} events", window.events));
+    }
+}
+
+fn as_json(partition: i32, memory: &Memory, name: &str, entity: &Entity, scored: &str) -> serde_json::Value {
+    let features: serde_json::Map<String, serde_json::Value> =
+        entity.features.iter().map(|(name, value)| (name.clone(), serde_json::json!(value))).collect();
+    let windows = entity.windows.iter().map(|window| {
+        serde_json::json!({
+            "start": window.start.to_rfc3339(),
+            "end": window.end.to_rfc3339(),
+            "events": window.events,
+        })
+    });
+    serde_json::json!({
+        "entity": name,
+        "partition": partition,
+        "snapshot": memory.offset,
+        "last_event": entity.last_event.map(|time| time.to_rfc3339()),
+        "watermark": memory.aggregate().watermark().map(|time| time.to_rfc3339()),
+        "bytes": entity.bytes,
+        "scored": scored,
+        "features": features,
+        "windows": windows.collect::<Vec<_>>(),
+    })
+}
+
+/// A size as people read it.
+fn bytes(count: usize) -> String {
+    match count {
+        0..10_240 => format!("{count} B"),
+        10_240..10_485_760 => format!("{} KiB", count >> 10),
+        _ => format!("{} MiB", count >> 20),
+    }
+}

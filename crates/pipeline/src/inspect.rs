@@ -1,0 +1,66 @@
+//! Looks into the memory of a partition as its newest snapshot has it, without touching it.
+
+use std::sync::Arc;
+
+use lapwing_features::OpenWindow;
+use lapwing_state::{Features, SnapshotStore, restore};
+use lapwing_vocabulary::{EventTime, Offset, Partition};
+
+use crate::aggregate::{Aggregate, Carried};
+use crate::error::RunError;
+use crate::plan::Plan;
+use crate::references::References;
+use crate::task::Task;
+
+/// The memory of a partition.
+pub struct Memory {
+    /// First offset whose event is not in it.
+    pub offset: Offset,
+    /// What of it these settings can use.
+    pub carried: Carried,
+    task: Task,
+}
+
+/// What is remembered of an entity.
+#[derive(Clone, Debug)]
+pub struct Entity {
+    /// When its newest event happened.
+    pub last_event: Option<EventTime>,
+    /// Its features as they are, each with its value; `None` where it does not exist.
+    pub features: Vec<(String, Option<f64>)>,
+    /// Its open windows.
+    pub windows: Vec<OpenWindow>,
+    /// Bytes of memory it takes.
+    pub bytes: usize,
+}
+
+/// Loads the newest snapshot of a partition; `None` if there is none.
+/// Errors: `State`; `Plan`, with the reason for which it cannot be used with these settings.
+pub fn newest(
+    plan: &Arc<Plan>,
+    store: &SnapshotStore,
+    partition: Partition,
+    references: &References,
+) -> Result<Option<Memory>, RunError> {
+    let mut make = |_: &_, name: &str, words: usize| plan.empty_table(name, words, None);
+    let everything = Some(Offset::MAX);
+    let restored = restore(store, &plan.identity(partition), Features::Any, everything, 0, &mut make)?;
+    let Some(snapshot) = restored.snapshot else { return Ok(None) };
+    let offset = snapshot.header.offset;
+    let mut task = Task::new(plan, partition, &references.latest())?;
+    let carried = task.restore(snapshot, references).map_err(|fault| RunError::Plan(vec![fault]))?;
+    Ok(Some(Memory { offset, carried, task }))
+}
+
+impl Memory {
+    /// The stage that remembers.
+    pub fn aggregate(&self) -> &Aggregate {
+        self.task.aggregate()
+    }
+
+    /// What is remembered of an entity; `None` if nothing is.
+    /// Errors: `State`.
+    pub fn entity(&self, name: &str) -> Result<Option<Entity>, RunError> {
+        Ok(self.task.aggregate().inspect(name)?)
+    }
+}
