@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
-use lapwing_pipeline::inspect::{Entity, Memory, newest};
+use lapwing_pipeline::aggregate::Entity;
+use lapwing_pipeline::inspect::{Memory, newest};
 use lapwing_pipeline::plan::{Plan, Purpose};
 use lapwing_pipeline::references::References;
 use lapwing_pipeline::score::ModelSource;

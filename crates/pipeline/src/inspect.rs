@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use lapwing_features::OpenWindow;
 use lapwing_state::{Features, SnapshotStore, restore};
-use lapwing_vocabulary::{EventTime, Offset, Partition};
+use lapwing_vocabulary::{Offset, Partition};
 
-use crate::aggregate::{Aggregate, Carried};
+use crate::aggregate::{Aggregate, Carried, Entity};
 use crate::error::RunError;
 use crate::plan::Plan;
 use crate::references::References;
@@ -21,19 +20,6 @@ pub struct Memory {
     task: Task,
 }
 
-/// What is remembered of an entity.
-#[derive(Clone, Debug)]
-pub struct Entity {
-    /// When its newest event happened.
-    pub last_event: Option<EventTime>,
-    /// Its features as they are, each with its value; `None` where it does not exist.
-    pub features: Vec<(String, Option<f64>)>,
-    /// Its open windows.
-    pub windows: Vec<OpenWindow>,
-    /// Bytes of memory it takes.
-    pub bytes: usize,
-}
-
 /// Loads the newest snapshot of a partition; `None` if there is none.
 /// Errors: `State`; `Plan`, with the reason for which it cannot be used with these settings.
 pub fn newest(
@@ -42,7 +28,7 @@ pub fn newest(
     partition: Partition,
     references: &References,
 ) -> Result<Option<Memory>, RunError> {
-    let mut make = |_: &_, name: &str, words: usize| plan.empty_table(name, words, None);
+    let mut make = |_: &_, name: &str, words: usize| plan.memory.empty_table(name, words, None);
     let everything = Some(Offset::MAX);
     let restored = restore(store, &plan.identity(partition), Features::Any, everything, 0, &mut make)?;
     let Some(snapshot) = restored.snapshot else { return Ok(None) };

@@ -10,7 +10,7 @@ use lapwing_state::Identity;
 use lapwing_vocabulary::Partition;
 use sha2::{Digest, Sha256};
 
-use crate::aggregate::{Limits, schema_with_features, window_schema};
+use crate::aggregate::{Blueprint, Limits, schema_with_features, window_schema};
 use crate::decide::Decide;
 use crate::decode::schema::Schema;
 use crate::decode::{DecodeOptions, Decoder, Format};
@@ -67,6 +67,8 @@ pub struct Plan {
     graph: Arc<Graph>,
     digest: String,
     source_name: String,
+    /// What the memory of each partition looks like.
+    pub(crate) memory: Arc<Blueprint>,
 }
 
 impl Plan {
@@ -126,6 +128,15 @@ impl Plan {
         let enriched = if query.is_none() { decode.schema.arrow() } else { enriched };
         let rows = schema_with_features(if settings.window.is_some() { &scored } else { &enriched }, &graph);
         let digest = digest(&settings, schema);
+        let memory = Blueprint {
+            graph: graph.clone(),
+            limits: limits(&settings),
+            key: settings.source.key.clone(),
+            id: settings.source.id.clone(),
+            rows: rows.clone(),
+            window: settings.window.clone(),
+            events: digest.clone(),
+        };
         let topics = output_topics(&settings);
         let topic = settings.repartitioned_topic().or_else(|| settings.source.topic.clone());
         let source_name = topic.unwrap_or_else(|| "files".to_owned());
@@ -144,6 +155,7 @@ impl Plan {
             graph,
             digest,
             source_name,
+            memory: Arc::new(memory),
         })
     }
 
@@ -165,22 +177,6 @@ impl Plan {
         Ok(Enrich::new(enricher, tables))
     }
 
-    /// What bounds the memory of a partition.
-    pub(crate) fn limits(&self) -> Limits {
-        let (source, state) = (&self.settings.source, &self.settings.state);
-        Limits {
-            lateness_micros: source.watermark_micros,
-            ttl_micros: state.ttl_micros,
-            dedup_micros: if source.id.is_some() { source.dedup_micros } else { 0 },
-            dedup_ids: source.dedup_ids,
-        }
-    }
-
-    /// The features.
-    pub(crate) fn graph(&self) -> &Arc<Graph> {
-        &self.graph
-    }
-
     /// The decide stage.
     pub(crate) fn decide(&self) -> Result<Decide, RunError> {
         let settings = &self.settings;
@@ -197,7 +193,7 @@ impl Plan {
             topic: self.source_name().to_owned(),
             partition,
             graph_digest: format!("{}{}", self.digest, self.graph.digest()),
-            layout: serde_json::to_vec(&self.state_layout()).expect("a layout has a JSON form"),
+            layout: serde_json::to_vec(&self.memory.layout()).expect("a layout has a JSON form"),
         }
     }
 
@@ -220,6 +216,17 @@ impl Plan {
     /// Bytes of state per entity, without its key.
     pub fn entity_bytes(&self) -> usize {
         self.graph.entity_words() * size_of::<f64>()
+    }
+}
+
+/// What bounds the memory of a partition.
+fn limits(settings: &Settings) -> Limits {
+    let (source, state) = (&settings.source, &settings.state);
+    Limits {
+        lateness_micros: source.watermark_micros,
+        ttl_micros: state.ttl_micros,
+        dedup_micros: if source.id.is_some() { source.dedup_micros } else { 0 },
+        dedup_ids: source.dedup_ids,
     }
 }
 
@@ -304,7 +311,7 @@ fn check_feature_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut V
 fn check_window_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Vec<String>) {
     for column in settings.window.iter().flat_map(|window| &window.spec.columns) {
         let Some(name) = &column.column else { continue };
-        let needs_number = column.measure != WindowMeasure::Count;
+        let needs_number = !matches!(column.measure, WindowMeasure::Count | WindowMeasure::Distinct);
         check_column(&format!("[window.columns] {}", column.name), name, needs_number, rows, faults);
     }
 }

@@ -108,7 +108,7 @@ impl Task {
         Ok(Self {
             decoder: Decoder::new(plan.decode.clone()).map_err(|fault| RunError::Plan(vec![fault]))?,
             enrich: plan.enrich(partition, tables)?,
-            aggregate: Aggregate::new(plan, room)?,
+            aggregate: Aggregate::new(&plan.memory, room)?,
             decide: plan.decide()?,
             plan: plan.clone(),
             partition,
@@ -124,6 +124,11 @@ impl Task {
     /// The stages' memories.
     pub fn aggregate(&self) -> &Aggregate {
         &self.aggregate
+    }
+
+    /// How far event time must have come for something that waits for it. `None` if nothing does.
+    pub fn due(&mut self) -> Option<EventTime> {
+        self.aggregate.due()
     }
 
     /// The enrich stage.

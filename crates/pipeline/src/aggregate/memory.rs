@@ -1,18 +1,15 @@
 //! The memory of a partition as parts of a snapshot, and back. Tables of entities are frozen, which costs a moment;
 //! everything else is small and written whole.
 
-use lapwing_features::{CarryOver, Dedup, Layout, Lateness, ScoredWindows, Watermark};
+use std::sync::Arc;
+
+use lapwing_features::{CarryOver, Dedup, FeatureError, Lateness, ScoredWindows, Watermark};
 use lapwing_state::{EntityTable, FrozenTable, Header, Kind, Snapshot, StateError};
 use lapwing_vocabulary::Partition;
-use serde::{Deserialize, Serialize};
 
+use super::blueprint::{Blueprint, ENTITIES, GROUPS, StateLayout};
 use super::{Aggregate, Limits, MemoryRoom, Scratch};
-use crate::plan::Plan;
 
-/// The table of entities.
-const ENTITIES: &str = "entities";
-/// The table of the groups of a column of peers: this, then the column's name.
-const GROUPS: &str = "peers ";
 /// The words of the partition.
 const SHARED: &str = "shared";
 /// How far event time has come.
@@ -23,17 +20,6 @@ const LATENESS: &str = "lateness";
 const DEDUP: &str = "dedup";
 /// Open windows.
 const WINDOWS: &str = "windows";
-
-/// What a snapshot says of the meaning of its words: JSON in its header.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StateLayout {
-    /// Digest of everything that decides what an event is.
-    pub events: String,
-    /// Where each feature's words lie.
-    pub features: Layout,
-    /// The windows that are scored, as in [`lapwing_features::ScoredWindowSpec`].
-    pub windows: Option<lapwing_features::ScoredWindowSpec>,
-}
 
 /// What became of a memory that was taken up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,73 +47,37 @@ impl Carried {
     }
 }
 
-impl Plan {
-    /// An empty table for words that were written by any version of this pipeline.
-    /// Errors: `Storage`, if there is a room and its file cannot be made.
-    pub(crate) fn empty_table(
-        &self,
-        name: &str,
-        words: usize,
-        room: Option<&MemoryRoom>,
-    ) -> Result<EntityTable, StateError> {
-        let graph = self.graph();
-        let mut initial = vec![0.0; words];
-        if name == ENTITIES && words == graph.entity_words() {
-            graph.init_entity(&mut initial);
-        }
-        let peers = graph.peers().iter().position(|column| name.strip_prefix(GROUPS) == Some(column));
-        if let Some(group) = peers.filter(|group| words == graph.group_words(*group)) {
-            graph.init_group(group, &mut initial);
-        }
-        match room.filter(|_| name == ENTITIES) {
-            Some(room) => EntityTable::with_budget(initial, room.bytes, &room.file),
-            None => Ok(EntityTable::new(initial)),
-        }
-    }
-
-    /// What its snapshots say of their words.
-    pub fn state_layout(&self) -> StateLayout {
-        StateLayout {
-            events: self.digest().to_owned(),
-            features: self.graph().layout(),
-            windows: self.settings.window.as_ref().map(|window| window.spec.clone()),
-        }
-    }
-}
-
 impl Aggregate {
     /// An empty memory.
     /// Errors: `Storage`, if there is a room and its file cannot be made.
-    pub fn new(plan: &Plan, room: Option<&MemoryRoom>) -> Result<Self, StateError> {
-        let graph = plan.graph().clone();
-        let entities = plan.empty_table(ENTITIES, graph.entity_words(), room)?;
+    pub fn new(blueprint: &Arc<Blueprint>, room: Option<&MemoryRoom>) -> Result<Self, StateError> {
+        let graph = blueprint.graph.clone();
+        let entities = blueprint.empty_table(ENTITIES, graph.entity_words(), room)?;
         let group = |(index, column): (usize, &String)| {
-            plan.empty_table(&format!("{GROUPS}{column}"), graph.group_words(index), None)
+            blueprint.empty_table(&format!("{GROUPS}{column}"), graph.group_words(index), None)
         };
         let groups = graph.peers().iter().enumerate().map(group).collect::<Result<Vec<_>, _>>()?;
         let mut shared = vec![0.0; graph.shared_words()];
         graph.init_shared(&mut shared);
-        let limits = plan.limits();
-        let source = &plan.settings.source;
-        let windows = plan.settings.window.as_ref();
+        let Limits { lateness_micros, dedup_micros, dedup_ids, .. } = blueprint.limits;
+        let windows = blueprint.window.as_ref();
         Ok(Self {
-            key: source.key.clone(),
-            id: source.id.clone(),
-            schema: plan.rows.clone(),
             entities,
             groups,
             shared,
-            watermark: Watermark::new(limits.lateness_micros),
+            watermark: Watermark::new(lateness_micros),
             lateness: Lateness::default(),
-            dedup: new_dedup(&limits),
-            windows: windows.map(|window| ScoredWindows::new(window.spec.clone(), window.open_max)),
+            dedup: (dedup_micros > 0).then(|| Dedup::new(dedup_micros, dedup_ids)),
+            windows: windows.map(|window| {
+                ScoredWindows::new(window.spec.clone(), window.open_max).expect("the settings were checked")
+            }),
             scratch: Scratch {
                 inputs: vec![0.0; graph.columns().len()],
                 groups: Vec::new(),
                 outputs: vec![0.0; graph.names().len()],
             },
             graph,
-            limits,
+            blueprint: blueprint.clone(),
         })
     }
 
@@ -161,7 +111,7 @@ impl Aggregate {
         self.shared = carry.shared(&shared).map_err(|error| error.to_string())?;
         let watermark: Watermark =
             postcard::from_bytes(section(snapshot, WATERMARK)?).map_err(|error| format!("the watermark: {error}"))?;
-        self.watermark = watermark.with_lateness(self.limits.lateness_micros);
+        self.watermark = watermark.with_lateness(self.blueprint.limits.lateness_micros);
         self.lateness = Lateness::decode(section(snapshot, LATENESS)?).map_err(|error| error.to_string())?;
         if let (Some(dedup), Ok(bytes)) = (&mut self.dedup, snapshot.section(DEDUP)) {
             let limits = (dedup.horizon_micros(), dedup.ids_max());
@@ -184,7 +134,7 @@ impl Aggregate {
             let Ok(table) = snapshot.take_table(&format!("{GROUPS}{column}")) else { continue };
             if carry.is_identity() {
                 self.groups[index] = table;
-            } else {
+            } else if carry.group_from(index).is_some() {
                 carry_table(&table, &mut self.groups[index], |words| carry.group(index, words))?;
             }
         }
@@ -193,11 +143,10 @@ impl Aggregate {
 
     /// Takes up open windows; answers whether some had to be given up.
     fn recall_windows(&mut self, snapshot: &Snapshot, layout: &StateLayout) -> Result<bool, String> {
-        let Some(windows) = &mut self.windows else { return Ok(layout.windows.is_some()) };
-        let open_max = windows.open_max();
+        let Some(window) = &self.blueprint.window else { return Ok(layout.windows.is_some()) };
         match (&layout.windows, snapshot.section(WINDOWS)) {
-            (Some(spec), Ok(bytes)) if spec == windows.spec() => {
-                *windows = ScoredWindows::decode(spec.clone(), open_max, bytes).map_err(|error| error.to_string())?;
+            (Some(spec), Ok(bytes)) if *spec == window.spec => {
+                self.windows = Some(ScoredWindows::decode(spec.clone(), window.open_max, bytes)?);
                 Ok(false)
             }
             (before, _) => Ok(before.is_some()),
@@ -212,14 +161,10 @@ pub(crate) fn layout_of(header: &Header) -> Result<StateLayout, String> {
         .map_err(|error| format!("it does not say what its words mean ({error}); it was written by an older Lapwing"))
 }
 
-fn new_dedup(limits: &Limits) -> Option<Dedup> {
-    (limits.dedup_micros > 0).then(|| Dedup::new(limits.dedup_micros, limits.dedup_ids))
-}
-
 fn carry_table(
     from: &EntityTable,
     to: &mut EntityTable,
-    carry: impl Fn(&[f64]) -> Result<Vec<f64>, lapwing_features::FeatureError>,
+    carry: impl Fn(&[f64]) -> Result<Vec<f64>, FeatureError>,
 ) -> Result<(), String> {
     for entity in from.iter() {
         let (key, slot, words) = entity.map_err(|error| error.to_string())?;

@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray};
-use arrow::datatypes::SchemaRef;
-use lapwing_features::{Dedup, Graph, Lateness, ScoredWindows, Timeliness, Watermark};
+use lapwing_features::{Dedup, Graph, OpenWindow, Lateness, ScoredWindows, Timeliness, Watermark};
 use lapwing_state::{EntityTable, StateError};
 use lapwing_vocabulary::{EventBatch, EventTime};
 
 use crate::enrich::pick;
-use crate::inspect::Entity;
 
+/// What the memory of every partition looks like.
+mod blueprint;
 /// Columns as the feature graph wants them: numbers, and categories as codes.
 mod columns;
 /// Memory that may be asked for, and what bounds it.
@@ -27,8 +27,8 @@ mod window_rows;
 pub use columns::schema_with_features;
 pub(crate) use columns::text_column;
 pub use limits::{Limits, MemoryRoom};
-pub(crate) use memory::layout_of;
-pub use memory::{Carried, StateLayout};
+pub use blueprint::{Blueprint, StateLayout};
+pub use memory::{Carried, layout_of};
 pub use window_rows::{Origin, WindowRow, window_schema};
 
 use columns::{nan_to_null, number_column, text_rows, value};
@@ -40,11 +40,8 @@ const EXPIRY_SLOTS_PER_EVENT: usize = 2;
 
 /// The memory of one partition, and the fold that updates it.
 pub struct Aggregate {
+    blueprint: Arc<Blueprint>,
     graph: Arc<Graph>,
-    limits: Limits,
-    key: String,
-    id: Option<String>,
-    schema: SchemaRef,
 
     entities: EntityTable,
     groups: Vec<EntityTable>,
@@ -81,6 +78,19 @@ pub struct Aggregated {
     pub repeats: u64,
     /// Events that count.
     pub taken: u64,
+}
+
+/// What is remembered of an entity.
+#[derive(Clone, Debug)]
+pub struct Entity {
+    /// When its newest event happened.
+    pub last_event: Option<EventTime>,
+    /// Its features as they are; `None` where one does not exist.
+    pub features: Vec<(String, Option<f64>)>,
+    /// Its open windows.
+    pub windows: Vec<OpenWindow>,
+    /// Bytes of memory it takes.
+    pub bytes: usize,
 }
 
 /// What becomes of an event before any feature is computed.
@@ -131,7 +141,7 @@ impl Aggregate {
     }
 
     fn fold_events(&mut self, events: EventBatch) -> Result<Aggregated, StateError> {
-        let keys = text_column(&events.rows, &self.key);
+        let keys = text_column(&events.rows, &self.blueprint.key);
         let ids = self.id_column(&events.rows);
         let inputs = self.input_columns(&events.rows);
         let peers: Vec<StringArray> = self.graph.peers().iter().map(|name| text_column(&events.rows, name)).collect();
@@ -199,7 +209,7 @@ impl Aggregate {
     }
 
     fn id_column(&self, rows: &RecordBatch) -> Option<StringArray> {
-        let name = self.id.as_ref().filter(|_| self.dedup.is_some())?;
+        let name = self.blueprint.id.as_ref().filter(|_| self.dedup.is_some())?;
         Some(text_column(rows, name))
     }
 
@@ -215,14 +225,14 @@ impl Aggregate {
         let mut columns: Vec<ArrayRef> = events.rows.columns().to_vec();
         columns.extend(features.into_iter().map(nan_to_null));
         let options = RecordBatchOptions::new().with_row_count(Some(events.len()));
-        events.rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
+        events.rows = RecordBatch::try_new_with_options(self.blueprint.rows.clone(), columns, &options)
             .expect("features are one value per row and the schema was planned from the same graph");
         events
     }
 
     /// Entities whose last event is older are forgotten. It moves in steps, so that blocks of events share one value.
     fn expired_before(&self) -> i64 {
-        self.limits.expired_before(self.watermark.value())
+        self.blueprint.limits.expired_before(self.watermark.value())
     }
 
     /// Number of entities remembered.
@@ -248,9 +258,9 @@ impl Aggregate {
     }
 
     /// How far event time must have come for the next window to close. `None` if nothing waits for it.
-    pub fn due(&self) -> Option<EventTime> {
-        let deadline = self.windows.as_ref()?.next_deadline()?;
-        Some(EventTime(deadline.0.saturating_add(self.limits.lateness_micros)))
+    pub fn due(&mut self) -> Option<EventTime> {
+        let deadline = self.windows.as_mut()?.next_deadline()?;
+        Some(EventTime(deadline.0.saturating_add(self.blueprint.limits.lateness_micros)))
     }
 
     /// What is remembered of an entity; `None` if nothing is.

@@ -67,7 +67,7 @@ type Due = (i64, Closed);
 impl Aggregate {
     /// Takes events into their windows; the windows that close become rows.
     pub(super) fn close_windows(&mut self, events: EventBatch) -> Result<Aggregated, StateError> {
-        let keys = text_column(&events.rows, &self.key);
+        let keys = text_column(&events.rows, &self.blueprint.key);
         let ids = self.id_column(&events.rows);
         let names = self.windows.iter().flat_map(|windows| windows.columns().iter());
         let columns: Vec<Float64Array> = names.map(|name| number_column(&events.rows, name)).collect();
@@ -99,7 +99,7 @@ impl Aggregate {
     pub(super) fn rows_of(&mut self, due: Vec<Due>, origin: &Origin) -> Result<Aggregated, StateError> {
         let (batch, rows) = self.batch_of(due, origin);
         let inputs = self.input_columns(&batch.rows);
-        let entities = text_column(&batch.rows, &self.key);
+        let entities = text_column(&batch.rows, &self.blueprint.key);
         let peers: Vec<StringArray> = self.graph.peers().iter().map(|name| text_column(&batch.rows, name)).collect();
         let mut features = self.feature_columns(rows.len());
         for (row, window) in rows.iter().enumerate() {
@@ -137,14 +137,14 @@ impl Aggregate {
     }
 
     fn batch_of(&self, due: Vec<Due>, origin: &Origin) -> (EventBatch, Vec<WindowRow>) {
-        let mut table = Table::new(self.windows.as_ref().map_or(0, |windows| windows.spec().columns.len()));
+        let mut table = Table::new(self.windows.as_ref().map_or(0, |windows| windows.names().len()));
         for (arrived, mut closed) in due {
             if let Some(before) = closed.before.take() {
                 table.push(&closed, arrived, Some(before));
             }
             table.push(&closed, arrived, None);
         }
-        table.finish(self.schema.clone(), origin)
+        table.finish(self.blueprint.rows.clone(), origin)
     }
 }
 

@@ -7,7 +7,7 @@ use super::pipeline::Settings;
 use super::report::Report;
 use super::schema::{FieldType, SchemaField};
 use super::source::Format;
-use super::window::{WINDOW_END, WINDOW_EVENTS, WINDOW_SECONDS, WINDOW_START, Window, measure_name};
+use super::window::{WINDOW_END, WINDOW_EVENTS, WINDOW_SECONDS, WINDOW_START, Window};
 
 /// A column that exists, and its type if that is known.
 struct Column<'a> {
@@ -161,17 +161,22 @@ fn check_feature_columns(settings: &Settings, known: &[Column<'_>], report: &Rep
 fn check_window_columns(window: &Window, known: &[Column<'_>], report: &Report<'_>) {
     for column in &window.spec.columns {
         let Some(name) = &column.column else { continue };
-        let place = report.value_place(&["window", "columns", &column.name, measure_name(column.measure)]);
+        let place = report.value_place(&["window", "columns", &column.name, column.measure.name()]);
         let what = format!("the window's column `{}`", column.name.escape_debug());
         match known.iter().find(|known| known.name == name) {
             None => unknown_column(report, &place, &what, name, known.iter().map(|column| column.name)),
-            Some(known) if column.measure != WindowMeasure::Count && !is_numeric(known) => {
-                let message = format!("`{}` of {} needs numbers", measure_name(column.measure), quoted(name));
-                report.add(&place, message, "count takes any column".to_owned());
+            Some(known) if !takes_any(column.measure) && !is_numeric(known) => {
+                let message = format!("`{}` of {} needs numbers", column.measure.name(), quoted(name));
+                report.add(&place, message, "count and distinct take any column".to_owned());
             }
             Some(_) => {}
         }
     }
+}
+
+/// Whether a measure looks at presence or identity only.
+fn takes_any(measure: WindowMeasure) -> bool {
+    matches!(measure, WindowMeasure::Count | WindowMeasure::Distinct)
 }
 
 /// What features and detectors see of a window.

@@ -87,7 +87,7 @@ pub(super) const FEATURE: &[&str] = &[
 pub(super) const WINDOW: &[&str] =
     &["kind", "size", "step", "gap", "max_age", "events", "allowed_lateness", "early", "open_max", "columns"];
 /// A column of `[window.columns]`.
-pub(super) const WINDOW_COLUMN: &[&str] = &["count", "sum", "mean", "min", "max", "std", "first", "last"];
+pub(super) const WINDOW_COLUMN: &[&str] = &["count", "sum", "mean", "min", "max", "std", "first", "last", "distinct"];
 /// `[detect.<detector>]`
 pub(super) const DETECTOR: &[&str] = &["method", "inputs", "exclude", "model", "trees", "samples"];
 /// `[decide]`

@@ -10,7 +10,7 @@ use super::outputs::{Outputs, Topics};
 use super::pipeline::Settings;
 use super::source::{Format, Source};
 use super::units::{format_size, show_duration};
-use super::window::{Window, measure_name};
+use super::window::Window;
 
 /// The text of a pipeline file, line by line.
 #[derive(Default)]
@@ -188,7 +188,7 @@ fn write_window(text: &mut Text, window: &Window) {
         text.table(&["window", "columns"]);
         for column in &window.spec.columns {
             let of = quote(column.column.as_deref().unwrap_or("*"));
-            text.set(&column.name, format!("{{ {} = {of} }}", measure_name(column.measure)));
+            text.set(&column.name, format!("{{ {} = {of} }}", column.measure.name()));
         }
     }
 }

@@ -40,22 +40,18 @@ enum Kind {
     Count,
 }
 
-/// The measures of a window's columns.
-const MEASURES: [(&str, WindowMeasure); 8] = [
-    ("count", WindowMeasure::Count),
-    ("sum", WindowMeasure::Sum),
-    ("mean", WindowMeasure::Mean),
-    ("min", WindowMeasure::Min),
-    ("max", WindowMeasure::Max),
-    ("std", WindowMeasure::StandardDeviation),
-    ("first", WindowMeasure::First),
-    ("last", WindowMeasure::Last),
+/// The measures of a window's columns, in the order of the reference.
+const MEASURES: [WindowMeasure; 9] = [
+    WindowMeasure::Count,
+    WindowMeasure::Sum,
+    WindowMeasure::Mean,
+    WindowMeasure::Min,
+    WindowMeasure::Max,
+    WindowMeasure::Std,
+    WindowMeasure::First,
+    WindowMeasure::Last,
+    WindowMeasure::Distinct,
 ];
-
-/// The word for the measure of a column.
-pub(super) fn measure_name(measure: WindowMeasure) -> &'static str {
-    MEASURES.iter().find(|(_, known)| *known == measure).map_or("count", |(name, _)| name)
-}
 
 /// Reads `[window]`; `None` if it is left out: then each event is scored.
 pub(super) fn read(root: &Section<'_>) -> Option<Window> {
@@ -133,10 +129,10 @@ fn read_column(field: &Field<'_>) -> Option<WindowColumn> {
     }
     let section = field.section(keys::WINDOW_COLUMN);
     let given: Vec<(WindowMeasure, Field<'_>)> =
-        MEASURES.into_iter().filter_map(|(word, measure)| Some((measure, section.field(word)?))).collect();
+        MEASURES.into_iter().filter_map(|measure| Some((measure, section.field(measure.name())?))).collect();
     let [(measure, value)] = &given[..] else {
         if section.is_given() {
-            let names = MEASURES.map(|(word, _)| word).join(", ");
+            let names = MEASURES.map(WindowMeasure::name).join(", ");
             section.report.add(&section.place, "a column of a window needs a measure".to_owned(), format!("exactly one of {names}"));
         }
         return None;

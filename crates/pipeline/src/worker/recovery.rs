@@ -49,7 +49,7 @@ impl<T: Transport> Worker<T> {
         let plan = &self.around.plan;
         let fresh = || Task::within(plan, partition, &self.references.latest(), room);
         let mut make = |_: &_, name: &str, words: usize| -> Result<EntityTable, StateError> {
-            plan.empty_table(name, words, room)
+            plan.memory.empty_table(name, words, room)
         };
         let Restored { mut recovery, snapshot, .. } = match &self.around.store {
             Some(store) => restore(store, &plan.identity(partition), Features::Any, committed, earliest, &mut make)?,

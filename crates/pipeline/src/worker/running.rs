@@ -122,13 +122,13 @@ impl Running {
     }
 
     /// The event time at which something that waits is due.
-    pub(super) fn due(&self) -> Option<EventTime> {
-        self.is_live().then(|| self.task.aggregate().due())?
+    pub(super) fn due(&mut self) -> Option<EventTime> {
+        if self.is_live() { self.task.due() } else { None }
     }
 
     /// How far event time may be taken to have come in silence, if that closes something. `at_end` says whether the
     /// source has nothing more.
-    pub(super) fn idle_tick(&self, at_end: bool, now: i64, idle_after_micros: i64) -> Option<EventTime> {
+    pub(super) fn idle_tick(&mut self, at_end: bool, now: i64, idle_after_micros: i64) -> Option<EventTime> {
         let due = self.due()?;
         let idle = Idle {
             at_end,

@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lapwing_features::{FeatureSpec, Measure, Nulls, Over};
 use lapwing_vocabulary::Severity;
-use lapwing_vocabulary::port::TopicLayout;
+use lapwing_vocabulary::port::{Processing, TopicLayout};
 use lapwing_vocabulary::time::{DAY, HOUR, MINUTE, SECOND};
 
 use super::super::*;
@@ -20,8 +21,12 @@ fn every_key_of_the_full_file_is_read() {
         key: "host_id".into(),
         time: "utc".into(),
         id: Some("uuid".into()),
+        dedup_micros: 10 * MINUTE,
+        dedup_ids: 1_000_000,
         watermark_micros: 90 * SECOND,
+        idle_after_micros: 30 * SECOND,
         max_future_micros: 5 * MINUTE,
+        repartition: false,
         group: "watchers".into(),
     };
     assert_eq!(pipeline.source, expected);

@@ -1,4 +1,6 @@
-use super::{SMALL, accepted, assert_fault, faults, small_with};
+use lapwing_vocabulary::time::DAY;
+
+use super::{SMALL, accepted, assert_fault, faults, parse, small_with};
 use crate::settings::Pipeline;
 
 const SCHEMA: &str = "[schema]\nhost = \"text\"\nutc = \"time\"\nbytes = \"int\"\nservice = \"text\"\n";
@@ -98,7 +100,7 @@ fn a_feature_is_computed_from_a_field() {
     );
     assert_fault(
         &with_schema("[features]\nsum_1m = { sum = \"service\", over = \"1m\" }\n"),
-        "7:18 `sum` of `service` needs numbers & 5:11 | only count takes columns of other types",
+        "7:18 `sum` of `service` needs numbers & 5:11 | count, distinct, entropy, share, first_seen and rarity take any column",
     );
     accepted(&small_with(&with_schema("[features]\nn = { count = \"service\", over = \"1m\" }\n")));
     // What a query yields is not known here.
@@ -120,15 +122,14 @@ fn a_feature_has_one_measure() {
     assert_fault(
         "[features]\nx = { sum = \"a\", over = \"1m\", max = \"a\" }\n",
         "2:7 a feature has one measure, not both `sum` and `max` & 2:31 \
-         | exactly one of count, sum, mean, min, max, std, zscore",
+         | declare another feature for the second",
     );
-    assert_fault(
-        "[features]\nx = { over = \"1m\" }\n",
-        "2:1 a feature needs a measure | exactly one of count, sum, mean, min, max, std, zscore",
-    );
+    let text = "[features]\nx = { over = \"1m\" }\n";
+    let faults = parse(&small_with(text)).unwrap_err().to_string();
+    assert!(faults.contains("a feature needs a measure") && faults.contains("exactly one of count, sum,"), "{faults}");
     assert_fault(
         "[features]\nx = { sum = \"*\", over = \"1m\" }\n",
-        "2:13 `features.x.sum` needs a column, not `*` | only count takes `*`",
+        "2:13 `features.x.sum` needs a column, not `*` | only count, rate, since_last and correlation take `*`",
     );
 }
 
@@ -146,8 +147,73 @@ fn a_feature_has_one_span() {
     assert_fault("[features]\nx = { max = \"a\" }\n", "2:1 a feature needs a span of time | add over = \"5m\"");
     assert_fault(
         "[features]\nx = { max = \"a\", baseline = \"1h\" }\n",
-        "2:18 `baseline` goes with zscore only, not with max | write `over` instead",
+        "2:18 `baseline` does not go with max | add over = \"5m\"",
     );
+    assert_fault(
+        "[features]\nx = { last = \"a\", over = \"1h\" }\n",
+        "2:19 `over` does not go with last | leave it out: it looks at the entity's last event",
+    );
+}
+
+#[test]
+fn an_option_that_does_nothing_is_refused() {
+    for (feature, fault) in [
+        ("{ sum = \"a\", over = \"1h\", q = 0.5 }", "2:31 `features.x.q` does nothing here | it goes with quantile"),
+        (
+            "{ ewma = \"a\", baseline = \"1h\", season = \"day\" }",
+            "2:36 `features.x.season` does nothing here | it goes with zscore",
+        ),
+        ("{ last = \"a\", panes = 3 }", "2:19 `features.x.panes` does nothing here | it goes with over"),
+    ] {
+        assert_fault(&format!("[features]\nx = {feature}\n"), fault);
+    }
+}
+
+#[test]
+fn a_window_takes_only_what_belongs_to_its_kind() {
+    let columns = "[window.columns]\nn = { count = \"*\" }\n";
+    accepted(&small_with(&format!("[window]\nkind = \"session\"\ngap = \"5m\"\n{columns}")));
+    assert_fault(
+        &format!("[window]\nkind = \"tumbling\"\nsize = \"1m\"\ngap = \"5m\"\n{columns}"),
+        "4:1 `window.gap` does not go with this kind of window | it takes size",
+    );
+    assert_fault(
+        &format!("[window]\nkind = \"sliding\"\nsize = \"1m\"\n{columns}"),
+        "1:1 `window.step` is missing | a length of time, such as step = \"1m\"",
+    );
+    assert_fault(
+        "[window]\nkind = \"tumbling\"\nsize = \"1m\"\n[window.columns]\nwindow_end = { count = \"*\" }\n",
+        "5:1 a column of a window cannot be called `window_end` | letters, digits and underscores, not a digit first, \
+         at most 64; window_start, window_end, window_events, window_seconds are there anyway",
+    );
+}
+
+#[test]
+fn with_windows_features_see_windows() {
+    let window = "[window]\nkind = \"tumbling\"\nsize = \"1m\"\n[window.columns]\ntotal = { sum = \"bytes\" }\n";
+    let feature = |column: &str| format!("{window}[features]\nx = {{ zscore = \"{column}\", baseline = \"1h\" }}\n");
+    accepted(&small_with(&with_schema(&feature("total"))));
+    accepted(&small_with(&with_schema(&feature("window_events"))));
+    let faults = parse(&small_with(&with_schema(&feature("bytes")))).unwrap_err().to_string();
+    assert!(faults.contains("which is not a column"), "{faults}");
+}
+
+#[test]
+fn an_entity_is_not_forgotten_within_its_longest_window() {
+    assert_fault(
+        "[features]\nx = { count = \"*\", over = \"2d\" }\n[state]\nttl = \"1d\"\n",
+        "4:7 `state.ttl` is 1d | the longest window or baseline is 2d: allowed from there on, or false",
+    );
+    let ttl = |more: &str| accepted(&small_with(more)).state.ttl_micros;
+    assert_eq!(ttl("[state]\nttl = false\n"), None);
+    assert_eq!(ttl("[features]\nx = { count = \"*\", over = \"10d\" }\n"), Some(40 * DAY));
+}
+
+#[test]
+fn files_need_no_repartitioning() {
+    let text = "name = \"f\"\n[source]\nkey = \"k\"\ntime = \"t\"\nrepartition = true\n[connect.files]\ninputs = [\"a\"]\n";
+    let faults = parse(text).unwrap_err().to_string();
+    assert!(faults.contains("needs topics, but the events come from files"), "{faults}");
 }
 
 #[test]
