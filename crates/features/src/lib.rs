@@ -9,8 +9,12 @@
 pub mod spec;
 /// Why a set of features was refused.
 pub mod error;
-/// How late an event may come, and whether it did.
+/// Whether an event with this id has been here before.
+pub mod dedup;
+/// How late an event may come, whether it did, and how event time goes on while nothing comes.
 pub mod watermark;
+/// How late events have come so far, and the watermark that would have lost none.
+pub mod lateness;
 /// What is remembered of a set of values: count, sum, moments, extremes.
 mod accumulator;
 /// Rolling windows made of panes.
@@ -23,8 +27,10 @@ mod baseline;
 pub mod graph;
 
 pub use baseline::Z_MAX;
+pub use dedup::Dedup;
 pub use error::FeatureError;
 pub use graph::Graph;
+pub use lateness::{Advice, Lateness, advise};
 pub use spec::{FeatureSpec, Measure, Over};
-pub use watermark::{Timeliness, Watermark};
+pub use watermark::{Idle, Timeliness, Watermark, idle_tick};
 pub use window::PANES;

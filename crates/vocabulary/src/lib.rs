@@ -3,6 +3,10 @@
 
 /// Event time in microseconds, and its text forms.
 pub mod time;
+/// Event times that are wrong by a mistake one can recognise, and its remedy.
+pub mod time_confusion;
+/// Reading stored bytes that may be anything.
+pub mod stored;
 /// Where a record lies: topic, partition, offset.
 pub mod position;
 /// Raw records of one partition, as they come from a transport.
