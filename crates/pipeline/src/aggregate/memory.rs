@@ -32,6 +32,8 @@ pub struct Carried {
     pub dropped: Vec<String>,
     /// Open windows that were given up, because `[window]` has changed.
     pub windows_dropped: bool,
+    /// Ids of events that were given up, because `dedup` or `dedup_ids` has changed.
+    pub ids_dropped: bool,
 }
 
 impl Carried {
@@ -43,6 +45,9 @@ impl Carried {
         }
         if self.windows_dropped {
             tracing::warn!(partition, "the windows have changed: those that were open are given up");
+        }
+        if self.ids_dropped {
+            tracing::warn!(partition, "the bounds of dedup have changed: repeats of earlier events are not recognised");
         }
     }
 }
@@ -113,13 +118,22 @@ impl Aggregate {
             postcard::from_bytes(section(snapshot, WATERMARK)?).map_err(|error| format!("the watermark: {error}"))?;
         self.watermark = watermark.with_lateness(self.blueprint.limits.lateness_micros);
         self.lateness = Lateness::decode(section(snapshot, LATENESS)?).map_err(|error| error.to_string())?;
-        if let (Some(dedup), Ok(bytes)) = (&mut self.dedup, snapshot.section(DEDUP)) {
-            let limits = (dedup.horizon_micros(), dedup.ids_max());
-            *dedup = Dedup::decode(bytes).map_err(|error| error.to_string())?.with_limits(limits.0, limits.1);
-        }
+        let ids_dropped = self.recall_ids(snapshot)?;
         let windows_dropped = self.recall_windows(snapshot, &layout)?;
         let CarryOver { kept, fresh, dropped, .. } = carry;
-        Ok(Carried { kept, fresh, dropped, windows_dropped })
+        Ok(Carried { kept, fresh, dropped, windows_dropped, ids_dropped })
+    }
+
+    /// Takes up the ids that were seen; answers whether they had to be given up.
+    fn recall_ids(&mut self, snapshot: &Snapshot) -> Result<bool, String> {
+        let (Some(dedup), Ok(bytes)) = (&mut self.dedup, snapshot.section(DEDUP)) else { return Ok(false) };
+        let found = Dedup::decode(bytes).map_err(|error| error.to_string())?;
+        let limits = |dedup: &Dedup| (dedup.horizon_micros(), dedup.ids_max());
+        let fits = limits(&found) == limits(dedup);
+        if fits {
+            *dedup = found;
+        }
+        Ok(!fits)
     }
 
     fn recall_tables(&mut self, snapshot: &mut Snapshot, carry: &CarryOver) -> Result<(), String> {
