@@ -5,6 +5,9 @@
 //! [`PRIOR_WEIGHT`] and fades to nothing at [`OWN_WEIGHT`], because entities may differ by orders of magnitude: there
 //! even a thousandth of the partition's variance would hide everything an entity of a quiet kind does.
 //!
+//! **Peers.** If entities are grouped by a column, there is a third baseline between the two, of each group: the prior
+//! of an entity is its group, and the prior of a group, by the same rule, is the partition.
+//!
 //! **Robust, and yet adapting.** A value further than k = [`WINSOR_Z`] standard deviations away moves the baseline
 //! only as if it were at k. One such value moves the mean by k/W standard deviations (W: weight of the baseline) and
 //! raises the variance by a factor of about 1 + k²/W, however wild it was. If they keep coming, those factors
@@ -15,6 +18,7 @@
 
 use crate::accumulator::usable;
 use crate::decay::decay;
+use crate::input::Input;
 
 /// Words of one baseline: weight, mean, variance, newest event time.
 pub(crate) const BASELINE_WORDS: usize = 4;
@@ -35,8 +39,14 @@ const DEVIATION_RELATIVE_MIN: f64 = 1e-6;
 /// Returns how many standard deviations a value lies from the mean. Range: −50..=50.
 #[inline]
 pub(crate) fn standardise(value: f64, mean: f64, variance: f64) -> f64 {
-    let deviation = variance.sqrt().max(DEVIATION_RELATIVE_MIN * value.abs().max(mean.abs()));
-    if deviation == 0.0 { 0.0 } else { ((value - mean) / deviation).clamp(-Z_MAX, Z_MAX) }
+    standardise_by(value, mean, variance.sqrt())
+}
+
+/// Returns how many times `scale` a value lies from the middle. Range: −50..=50.
+#[inline]
+pub(crate) fn standardise_by(value: f64, middle: f64, scale: f64) -> f64 {
+    let scale = scale.max(DEVIATION_RELATIVE_MIN * value.abs().max(middle.abs()));
+    if scale == 0.0 { 0.0 } else { ((value - middle) / scale).clamp(-Z_MAX, Z_MAX) }
 }
 
 /// What is usual: mean and variance.
@@ -118,39 +128,65 @@ impl Decaying {
     }
 }
 
-/// The baselines of one column with one length: of each entity, and of the partition.
+/// The baselines of one column with one length: of each entity, of its peers if they are asked for, and of the
+/// partition.
 #[derive(Clone, Debug)]
 pub(crate) struct Baseline {
-    pub(crate) input: usize,
+    pub(crate) input: Input,
     pub(crate) length_micros: i64,
+    /// Which of the peers' columns.
+    pub(crate) peers: Option<usize>,
     /// Indices of the features that show its z-score.
     pub(crate) outputs: Vec<usize>,
 }
 
 impl Baseline {
+    /// Whether both keep the same words.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (self.input, self.length_micros, self.peers) == (other.input, other.length_micros, other.peers)
+    }
+
     /// Judges the event's value by the past, then takes it in. A null value changes nothing.
     #[inline]
-    pub(crate) fn fold(&self, entity: &mut [f64], shared: &mut [f64], time: i64, inputs: &[f64], out: &mut [f64]) {
-        let value = inputs[self.input];
-        let z = if usable(value) { self.judge_and_take(entity, shared, time as f64, value) } else { f64::NAN };
+    pub(crate) fn fold(
+        &self,
+        entity: &mut [f64],
+        group: Option<&mut [f64]>,
+        shared: &mut [f64],
+        time: i64,
+        inputs: &[f64],
+        out: &mut [f64],
+    ) {
+        let value = self.input.read(inputs);
+        let z = if usable(value) { self.judge_and_take(entity, group, shared, time as f64, value) } else { f64::NAN };
         for output in &self.outputs {
             out[*output] = z;
         }
     }
 
     #[inline]
-    fn judge_and_take(&self, entity: &mut [f64], shared: &mut [f64], time: f64, value: f64) -> f64 {
+    fn judge_and_take(
+        &self,
+        entity: &mut [f64],
+        group: Option<&mut [f64]>,
+        shared: &mut [f64],
+        time: f64,
+        value: f64,
+    ) -> f64 {
         let length = self.length_micros as f64;
         let all = Decaying::load(shared, time, length);
-        let own = Decaying::load(entity, time, length);
-        if all.weight < KNOWN_WEIGHT {
-            all.take(value, shared);
-            own.take(value, entity);
-            return 0.0;
+        let known = all.weight >= KNOWN_WEIGHT;
+        let taken = |usual: Usual| if known { usual.winsorised(value) } else { value };
+        let mut prior = all.usual();
+        all.take(taken(prior), shared);
+        if let Some(group) = group {
+            let peers = Decaying::load(group, time, length);
+            prior = peers.with_prior(prior);
+            peers.take(taken(prior), group);
         }
-        let usual = own.with_prior(all.usual());
-        all.take(all.usual().winsorised(value), shared);
-        own.take(usual.winsorised(value), entity);
-        standardise(value, usual.mean, usual.variance)
+        let own = Decaying::load(entity, time, length);
+        let usual = own.with_prior(prior);
+        own.take(taken(usual), entity);
+        if known { standardise(value, usual.mean, usual.variance) } else { 0.0 }
     }
 }

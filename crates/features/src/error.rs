@@ -1,6 +1,7 @@
 use thiserror::Error;
 
-/// Why a set of features was refused. Each is mended in the pipeline file by the person who wrote it.
+/// Why a set of features, or memory handed to them, was refused. The first kinds are mended in the pipeline file by
+/// the person who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FeatureError {
     /// A feature without a name.
@@ -15,23 +16,27 @@ pub enum FeatureError {
         /// The name.
         name: String,
     },
-    /// A measure that needs a column has none.
-    #[error(
-        "feature `{name}`: `{measure}` needs a column; name one (only `count` works without, and then counts events)"
-    )]
-    MissingColumn {
+    /// A measure over a part of the past for which it does not exist.
+    #[error("feature `{name}`: `{measure}` does not exist over a {over}; use it over a `{allowed}`")]
+    Span {
         /// The feature.
         name: String,
         /// The measure.
         measure: &'static str,
+        /// `window`, `baseline` or `past`.
+        over: &'static str,
+        /// Where it exists.
+        allowed: String,
     },
-    /// A measure other than `zscore` over a baseline.
-    #[error("feature `{name}`: `{measure}` does not exist over a baseline; use `zscore`, or a window (`over = …`)")]
-    NotOverBaseline {
+    /// A season or peers for a measure other than the z-score.
+    #[error("feature `{name}`: `{setting}` does not exist for `{measure}`; use `zscore`, or leave `{setting}` out")]
+    OnlyZscore {
         /// The feature.
         name: String,
         /// The measure.
         measure: &'static str,
+        /// `season` or `peers`.
+        setting: &'static str,
     },
     /// A length of time outside the bounds.
     #[error("feature `{name}`: a {over} of {length} is not possible; choose between {shortest} and {longest}")]
@@ -46,5 +51,49 @@ pub enum FeatureError {
         shortest: String,
         /// The longest allowed.
         longest: String,
+    },
+    /// A number of panes outside the bounds.
+    #[error("feature `{name}`: a window of {panes} panes is not possible; choose between 1 and {most}")]
+    Panes {
+        /// The feature.
+        name: String,
+        /// The number asked for.
+        panes: usize,
+        /// The most allowed.
+        most: usize,
+    },
+    /// A quantile beyond 1.
+    #[error("feature `{name}`: the quantile {q_ppm} ppm lies beyond 1000000 ppm; choose between 0 and 1")]
+    Quantile {
+        /// The feature.
+        name: String,
+        /// The quantile asked for. Units: parts per million.
+        q_ppm: u32,
+    },
+    /// A sequence of no or too many values.
+    #[error("feature `{name}`: a sequence of {length} values is not possible; choose between 1 and {longest}")]
+    SequenceLength {
+        /// The feature.
+        name: String,
+        /// The length asked for.
+        length: usize,
+        /// The longest allowed.
+        longest: usize,
+    },
+    /// A fill that is no number.
+    #[error("feature `{name}`: `fill` must be a finite number; choose one, or leave it out for null")]
+    Fill {
+        /// The feature.
+        name: String,
+    },
+    /// Memory that does not have the length its layout says; the snapshot it came from is not to be used.
+    #[error("carry over the memory of {what}: {given} words, but its layout has {expected}; rebuild it by replay")]
+    CarriedWords {
+        /// `an entity`, `a group` or `a partition`.
+        what: &'static str,
+        /// Words handed in.
+        given: usize,
+        /// Words the layout has.
+        expected: usize,
     },
 }

@@ -1,11 +1,11 @@
 //! Event-time features per entity: windows, accumulators and baselines, as pure folds.
 //!
 //! A [`Graph`] is compiled from [`FeatureSpec`]s once; then [`Graph::fold`] takes one event at a time and answers with
-//! one value per feature. All memory of the past lies in two slices of `f64` *words* that the caller owns: one per
-//! entity, one per partition. A snapshot is a copy of them, a restore is a copy back, and the same events in the same
-//! order give the same bits. No IO, no clock, no chance.
+//! one value per feature. All memory of the past lies in slices of `f64` *words* that the caller owns: one per entity,
+//! one per group of peers, one per partition. A snapshot is a copy of them, a restore is a copy back, and the same
+//! events in the same order give the same bits. No IO, no clock, no chance.
 
-/// What a feature is: a measure of a column over a window or against a baseline.
+/// What a feature is: a measure of columns over a window, against a baseline, or of the events before.
 pub mod spec;
 /// Why a set of features was refused.
 pub mod error;
@@ -15,7 +15,11 @@ pub mod dedup;
 pub mod watermark;
 /// How late events have come so far, and the watermark that would have lost none.
 pub mod lateness;
-/// What is remembered of a set of values: count, sum, moments, extremes.
+/// How a feature reads a column.
+mod input;
+/// Division by a number known beforehand.
+mod division;
+/// What is remembered of a set of values: count, sum, moments, extremes, and sketches.
 mod accumulator;
 /// Rolling windows made of panes.
 mod window;
@@ -23,6 +27,14 @@ mod window;
 mod decay;
 /// What is usual for an entity: decaying mean and variance with a prior, robust against outliers.
 mod baseline;
+/// All measures that are neither a window's nor a baseline's, behind one shape.
+mod part;
+/// What a set of features needs, each thing once.
+mod plan;
+/// Which word means what, and how memory is carried over to another set of features.
+pub mod layout;
+/// The rows of words, and where each step has its own.
+mod rows;
 /// All features of a pipeline, compiled: one event in, one row of values out.
 pub mod graph;
 
@@ -30,7 +42,7 @@ pub use baseline::Z_MAX;
 pub use dedup::Dedup;
 pub use error::FeatureError;
 pub use graph::Graph;
-pub use lateness::{Advice, Lateness, advise};
-pub use spec::{FeatureSpec, Measure, Over};
+pub use lateness::{Advice, Lateness, Quantiles, advise, disorder_micros};
+pub use layout::{CarryOver, Layout};
+pub use spec::{FeatureSpec, Fill, Measure, Nulls, Over, Season};
 pub use watermark::{Idle, Timeliness, Watermark, idle_tick};
-pub use window::PANES;

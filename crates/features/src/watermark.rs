@@ -55,6 +55,11 @@ impl Watermark {
         Self { lateness_micros: lateness_micros.max(0), max_seen: None, late_events: 0, late_by_max_micros: 0 }
     }
 
+    /// The same watermark with another lateness allowed from now on.
+    pub fn with_lateness(self, lateness_micros: i64) -> Self {
+        Self { lateness_micros: lateness_micros.max(0), ..self }
+    }
+
     /// Judges an event by the watermark as it was before this event, then moves the watermark.
     pub fn observe(&mut self, time: EventTime) -> Timeliness {
         let timeliness = match self.value() {

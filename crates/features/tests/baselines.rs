@@ -2,13 +2,13 @@
 
 mod drive;
 
-use drive::{Driver, Event, spec};
-use lapwing_features::{Measure, Over, Z_MAX};
+use drive::{Driver, Event, baseline, measure, spec};
+use lapwing_features::{Over, Z_MAX};
 use lapwing_vocabulary::time::{HOUR, SECOND};
 use proptest::prelude::*;
 
 fn driver() -> Driver {
-    Driver::new(vec![spec("usual", Measure::Zscore, Some("x"), Over::Baseline { length_micros: HOUR })])
+    Driver::new(vec![spec("usual", measure("zscore", "x"), baseline(HOUR))])
 }
 
 fn fold(driver: &mut Driver, entity: usize, time: i64, value: f64) -> f64 {
@@ -124,6 +124,42 @@ fn an_event_that_comes_late_weighs_less_and_time_does_not_go_back() {
     fold(&mut late, 0, -20 * 3600 * SECOND, 105.0);
     let (a, b) = (fold(&mut late, 0, 3600 * SECOND, 103.0), fold(&mut none, 0, 3600 * SECOND, 103.0));
     assert!((a - b).abs() < 1e-6, "{a} {b}");
+}
+
+/// Judged by its peers: entities of even number are of one kind, those of odd number of another.
+fn with_peers() -> Driver {
+    let over = Over::Baseline { length_micros: HOUR, season: None, peers: Some("kind".into()) };
+    Driver::new(vec![
+        spec("usual", measure("zscore", "x"), over),
+        spec("plain", measure("zscore", "x"), baseline(HOUR)),
+    ])
+}
+
+#[test]
+fn an_entity_never_seen_before_is_judged_by_its_peers() {
+    let mut driver = with_peers();
+    for second in 0..3600 {
+        for (entity, level) in [(0, 1000.0), (1, 10.0), (2, 1000.0), (3, 10.0)] {
+            driver.fold(Event { entity, time: second * SECOND, inputs: vec![regular(level, second)] });
+        }
+    }
+    let mut z = |entity, value| driver.fold(Event { entity, time: 3600 * SECOND, inputs: vec![value] });
+    let (odd, even) = (z(5, 1000.0), z(6, 1000.0));
+    assert_eq!(odd[0], Z_MAX, "strange for its kind");
+    assert!(odd[1].abs() < 2.0, "and usual for the partition: {odd:?}");
+    assert!(even[0].abs() < 0.1, "{even:?}");
+    let third = z(7, 13.0);
+    assert!((third[0] - 3.0).abs() < 1.0, "{third:?}");
+}
+
+#[test]
+fn a_kind_never_seen_before_is_judged_by_the_partition() {
+    let mut driver = with_peers();
+    for second in 0..3600 {
+        driver.fold(Event { entity: 0, time: second * SECOND, inputs: vec![regular(100.0, second)] });
+    }
+    let first = driver.fold(Event { entity: 1, time: 3600 * SECOND, inputs: vec![104.0] });
+    assert!((first[0] - 4.0).abs() < 0.1 && (first[1] - 4.0).abs() < 0.1, "{first:?}");
 }
 
 /// The slow, obvious twin of an undisturbed baseline: weighs all values anew.

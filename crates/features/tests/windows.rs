@@ -2,37 +2,39 @@
 
 mod drive;
 
-use drive::{Driver, Event, spec};
-use lapwing_features::{FeatureSpec, Graph, Measure, Over, PANES};
+use drive::{Driver, Event, baseline, measure, spec, window};
+use lapwing_features::{FeatureSpec, Graph, Over};
 use lapwing_vocabulary::time::{DAY, HOUR, MINUTE, SECOND};
 use proptest::prelude::*;
 
-fn over(length_micros: i64) -> Over {
-    Over::Window { length_micros }
+/// The measures of a window that are exact, in the order in which the twin answers.
+const EXACT: [&str; 10] = ["events", "count", "sum", "mean", "min", "max", "std", "zscore", "event_rate", "rate"];
+
+fn exact_measures(length_micros: i64, panes: usize) -> Vec<FeatureSpec> {
+    EXACT.map(|word| spec(word, measure(word, "x"), Over::Window { length_micros, panes })).to_vec()
 }
 
 fn every_measure(length: i64) -> Vec<FeatureSpec> {
-    let mut specs = vec![spec("events", Measure::Count, None, over(length))];
-    specs.extend(Measure::ALL.map(|measure| spec(measure.name(), measure, Some("x"), over(length))));
-    specs
+    exact_measures(length, 12)
 }
 
 /// All events taken so far; every answer is computed from scratch.
 #[derive(Default)]
 struct Twin {
-    resolution: i64,
+    length: i64,
+    panes: i64,
     taken: Vec<(i64, f64)>,
 }
 
 impl Twin {
     fn pane(&self, time: i64) -> i64 {
-        time.div_euclid(self.resolution)
+        time.div_euclid((self.length + self.panes - 1) / self.panes)
     }
 
     fn fold(&mut self, time: i64, value: f64) -> Vec<f64> {
         let newest = self.taken.iter().map(|(time, _)| *time).chain([time]).max().unwrap();
-        let oldest_pane = self.pane(newest) - PANES as i64 + 1;
-        let inside = |time: i64| time.div_euclid(self.resolution) >= oldest_pane;
+        let oldest_pane = self.pane(newest) - self.panes + 1;
+        let inside = |time: i64| self.pane(time) >= oldest_pane;
         let values = |taken: &[(i64, f64)]| -> Vec<f64> {
             taken.iter().filter(|(time, value)| inside(*time) && value.is_finite()).map(|(_, value)| *value).collect()
         };
@@ -49,8 +51,11 @@ impl Twin {
             .collect();
         let (mean, deviation) = mean_and_deviation(&values);
         let extreme = |pick: fn(f64, f64) -> f64| values.iter().copied().reduce(pick).unwrap_or(f64::NAN);
-        let (count, sum) = (values.len() as f64, values.iter().sum());
-        vec![events as f64, count, sum, mean, extreme(f64::min), extreme(f64::max), deviation, zscore]
+        let (count, sum) = (values.len() as f64, values.iter().sum::<f64>());
+        let seconds = self.length as f64 / 1e6;
+        let (smallest, largest) = (extreme(f64::min), extreme(f64::max));
+        let rates = [events as f64 / seconds, sum / seconds];
+        [&[events as f64, count, sum, mean, smallest, largest, deviation, zscore][..], &rates].concat()
     }
 }
 
@@ -99,10 +104,11 @@ proptest! {
     fn the_window_agrees_with_its_twin(
         start in prop_oneof![Just(0_i64), Just(1_700_000_000 * SECOND), Just(-90 * SECOND)],
         length in prop_oneof![Just(12 * SECOND), Just(MINUTE), Just(7 * SECOND + 1)],
+        panes in prop_oneof![3 => Just(12_usize), 1 => Just(60_usize), 2 => 1..60_usize],
         events in prop::collection::vec((step(), value()), 1..150),
     ) {
-        let mut driver = Driver::new(every_measure(length));
-        let mut twin = Twin { resolution: (length + 11) / 12, ..Twin::default() };
+        let mut driver = Driver::new(exact_measures(length, panes));
+        let mut twin = Twin { length, panes: panes as i64, ..Twin::default() };
         let mut time = start;
         for (step, value) in events {
             time += step;
@@ -150,12 +156,12 @@ fn a_value_that_does_not_exist_is_nan() {
     let mut driver = Driver::new(every_measure(MINUTE));
     let answer = driver.fold(Event { entity: 0, time: 0, inputs: vec![f64::NAN] });
     assert_eq!(&answer[..3], &[1.0, 0.0, 0.0]);
-    assert!(answer[3..].iter().all(|value| value.is_nan()), "{answer:?}");
+    assert!(answer[3..8].iter().all(|value| value.is_nan()), "{answer:?}");
 }
 
 #[test]
 fn the_zscore_leaves_the_event_itself_out() {
-    let mut driver = Driver::new(vec![spec("z", Measure::Zscore, Some("x"), over(MINUTE))]);
+    let mut driver = Driver::new(vec![spec("z", measure("zscore", "x"), window(MINUTE))]);
     for value in [8.0, 12.0, 8.0, 12.0, 10.0] {
         driver.fold(Event { entity: 0, time: 0, inputs: vec![value] });
     }
@@ -168,11 +174,11 @@ fn state_and_thus_the_work_per_event_do_not_grow_with_the_length() {
     let words = |length| Graph::new(every_measure(length)).unwrap().entity_words();
     assert_eq!(words(SECOND), words(366 * DAY));
     let specs = [MINUTE, 5 * MINUTE, HOUR].into_iter().flat_map(|length| {
-        [Measure::Count, Measure::Sum, Measure::StandardDeviation, Measure::Max]
-            .map(|measure| spec(&format!("{measure}_{length}"), measure, Some("x"), over(length)))
+        ["events", "sum", "std", "max"]
+            .map(|word| spec(&format!("{word}_{length}"), measure(word, "x"), window(length)))
     });
     let mut specs: Vec<FeatureSpec> = specs.collect();
-    specs.push(spec("usual", Measure::Zscore, Some("x"), Over::Baseline { length_micros: DAY }));
+    specs.push(spec("usual", measure("zscore", "x"), baseline(DAY)));
     assert!(Graph::new(specs).unwrap().entity_words() * 8 <= 2048);
 }
 

@@ -1,6 +1,8 @@
 //! What is remembered of a set of values, as a fixed number of words. Each kind can take one value, and take in
-//! another of its kind; both in any order give the same result up to rounding.
+//! another of its kind; both in any order give the same result: sketches to the bit, sums up to rounding.
 
+/// Small counters, packed.
+mod counters;
 /// Number of values.
 mod count;
 /// Sum.
@@ -14,8 +16,18 @@ mod minimum;
 /// Largest value.
 mod maximum;
 
+/// Number of different values, estimated.
+mod distinct;
+/// Histogram with relative bucket widths, from which quantiles follow.
+mod quantiles;
+/// Counts per hashed category, from which entropy and shares follow.
+mod categories;
+
 pub(crate) use average::mean;
+pub(crate) use categories::{entropy, share};
+pub(crate) use distinct::distinct;
 pub(crate) use moments::variance;
+pub(crate) use quantiles::{quantiles, quartiles};
 
 /// Larger values are treated as infinite, thus skipped: the square of a sum of a billion of them is still finite.
 const VALUE_MAX: f64 = 1e120;
@@ -41,7 +53,26 @@ pub(crate) enum Accumulator {
     Minimum,
     /// largest
     Maximum,
+    /// registers
+    Distinct,
+    /// histogram
+    Quantiles,
+    /// counters
+    Categories,
 }
+
+/// Every kind, in the order of their places in a pane.
+pub(crate) const ACCUMULATORS: [Accumulator; 9] = [
+    Accumulator::Count,
+    Accumulator::Sum,
+    Accumulator::Average,
+    Accumulator::Moments,
+    Accumulator::Minimum,
+    Accumulator::Maximum,
+    Accumulator::Distinct,
+    Accumulator::Quantiles,
+    Accumulator::Categories,
+];
 
 impl Accumulator {
     /// Number of words.
@@ -50,6 +81,34 @@ impl Accumulator {
             Self::Count | Self::Sum | Self::Minimum | Self::Maximum => 1,
             Self::Average => 2,
             Self::Moments => 3,
+            Self::Distinct => distinct::WORDS,
+            Self::Quantiles => quantiles::WORDS,
+            Self::Categories => categories::WORDS,
+        }
+    }
+
+    /// Names of its parts in layouts, with their words. Parts of two kinds that have the same name hold the same.
+    pub(crate) fn parts(self) -> &'static [(&'static str, usize)] {
+        match self {
+            Self::Count => &[("n", 1)],
+            Self::Sum => &[("sum", 1)],
+            Self::Average => &[("n", 1), ("sum", 1)],
+            Self::Moments => &[("n", 1), ("sum", 1), ("squares", 1)],
+            Self::Minimum => &[("smallest", 1)],
+            Self::Maximum => &[("largest", 1)],
+            Self::Distinct => &[("registers", distinct::WORDS)],
+            Self::Quantiles => &[("histogram", quantiles::WORDS)],
+            Self::Categories => &[("categories", categories::WORDS)],
+        }
+    }
+
+    /// Where the words of another kind lie within its own, if it holds them.
+    pub(crate) fn place_of(self, other: Self) -> Option<usize> {
+        match (self, other) {
+            _ if self == other => Some(0),
+            (Self::Average | Self::Moments, Self::Count) | (Self::Moments, Self::Average) => Some(0),
+            (Self::Average | Self::Moments, Self::Sum) => Some(1),
+            _ => None,
         }
     }
 
@@ -59,12 +118,14 @@ impl Accumulator {
             Self::Count | Self::Sum | Self::Average | Self::Moments => 0.0,
             Self::Minimum => f64::INFINITY,
             Self::Maximum => f64::NEG_INFINITY,
+            Self::Distinct => return distinct::clear(chunk(words)),
+            Self::Quantiles | Self::Categories => 0.0,
         };
         words[..self.words()].fill(empty);
     }
 
     /// Takes one usable value.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(self, words: &mut [f64], value: f64) {
         match self {
             Self::Count => count::add(chunk(words)),
@@ -73,6 +134,18 @@ impl Accumulator {
             Self::Moments => moments::add(chunk(words), value),
             Self::Minimum => minimum::add(chunk(words), value),
             Self::Maximum => maximum::add(chunk(words), value),
+            Self::Distinct | Self::Quantiles | Self::Categories => self.add_to_sketch(words, value),
+        }
+    }
+
+    /// Apart, so that the plain kinds stay small enough to become part of the loop that calls them.
+    #[inline(never)]
+    fn add_to_sketch(self, words: &mut [f64], value: f64) {
+        match self {
+            Self::Distinct => distinct::add(chunk(words), value),
+            Self::Quantiles => quantiles::add(chunk(words), value),
+            Self::Categories => categories::add(chunk(words), value),
+            _ => {}
         }
     }
 
@@ -86,6 +159,17 @@ impl Accumulator {
             Self::Moments => moments::merge(chunk(words), part(other)),
             Self::Minimum => minimum::merge(chunk(words), part(other)),
             Self::Maximum => maximum::merge(chunk(words), part(other)),
+            Self::Distinct | Self::Quantiles | Self::Categories => self.merge_sketch(words, other),
+        }
+    }
+
+    #[inline(never)]
+    fn merge_sketch(self, words: &mut [f64], other: &[f64]) {
+        match self {
+            Self::Distinct => distinct::merge(chunk(words), part(other)),
+            Self::Quantiles => quantiles::merge(chunk(words), part(other)),
+            Self::Categories => categories::merge(chunk(words), part(other)),
+            _ => {}
         }
     }
 }
@@ -107,7 +191,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: [Accumulator; 6] = [
+    /// The kinds whose words have an obvious twin; the sketches have theirs beside them.
+    const PLAIN: [Accumulator; 6] = [
         Accumulator::Count,
         Accumulator::Sum,
         Accumulator::Average,
@@ -135,6 +220,7 @@ mod tests {
             Accumulator::Moments => vec![n, sum, squares],
             Accumulator::Minimum => vec![values.iter().copied().fold(f64::INFINITY, f64::min)],
             Accumulator::Maximum => vec![values.iter().copied().fold(f64::NEG_INFINITY, f64::max)],
+            Accumulator::Distinct | Accumulator::Quantiles | Accumulator::Categories => unreachable!("not plain"),
         }
     }
 
@@ -150,7 +236,7 @@ mod tests {
         ) {
             let cut = cut.min(values.len());
             let scale = values.iter().map(|value| value * value).sum();
-            for kind in ALL {
+            for kind in PLAIN {
                 let expected = twin(kind, &values);
                 prop_assert!(near(&filled(kind, &values), &expected, scale), "{kind:?}");
                 let mut merged = filled(kind, &values[..cut]);
