@@ -37,6 +37,8 @@ pub mod layout;
 mod rows;
 /// All features of a pipeline, compiled: one event in, one row of values out.
 pub mod graph;
+/// Windows as the scored unit: each window of an entity becomes a row.
+mod scored_window;
 
 pub use baseline::Z_MAX;
 pub use dedup::Dedup;
@@ -44,5 +46,9 @@ pub use error::FeatureError;
 pub use graph::Graph;
 pub use lateness::{Advice, Lateness, Quantiles, advise, disorder_micros};
 pub use layout::{CarryOver, Layout};
+pub use scored_window::{
+    Arrival, Cause, Closed, OpenWindow, Placement, ScoredWindowError, ScoredWindowSpec, ScoredWindows, WindowColumn,
+    WindowKind, WindowMeasure,
+};
 pub use spec::{FeatureSpec, Fill, Measure, Nulls, Over, Season};
 pub use watermark::{Idle, Timeliness, Watermark, idle_tick};
