@@ -9,7 +9,7 @@ use lapwing_connect::files::{FileOptions, FileTransport};
 use lapwing_connect::kafka::{KafkaConnection, KafkaOptions, KafkaProducer, KafkaTopics, KafkaTransport};
 use lapwing_pipeline::clock::Clock;
 use lapwing_pipeline::settings::{Connect, Format, Kafka, Pipeline, Role};
-use lapwing_vocabulary::port::{Epoch, Polled, Producer, TopicState, Topics, Transport};
+use lapwing_vocabulary::port::{Epoch, Polled, Processing, Producer, TopicState, Topics, Transport};
 
 use crate::clock::SystemClock;
 use crate::failure::{CONFIGURATION, Failure, NO_INPUT, USAGE};
@@ -204,6 +204,7 @@ fn kafka_options(settings: &Pipeline, seat: &Seat, index: usize) -> KafkaOptions
         properties,
         topic: settings.source.topic.clone().unwrap_or_default(),
         group: settings.source.group.clone(),
+        processing: Processing::ExactlyOnce,
         transactional_id: format!("lapwing-{}-{}-{index}", settings.source.group, seat.name),
         give_up_after: GIVE_UP_AFTER,
         max_record_bytes: settings.max_record_bytes,

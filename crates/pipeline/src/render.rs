@@ -142,6 +142,7 @@ pub(crate) fn source_header(position: &Position) -> Header {
 pub fn alert_record(alert: &Alert, topic: &Arc<str>, now: i64) -> OutputRecord {
     OutputRecord {
         topic: topic.clone(),
+        partition: None,
         key: Some(alert.entity.clone().into_bytes()),
         value: serde_json::to_vec(alert).expect("an alert has a JSON form"),
         headers: Vec::new(),
@@ -161,6 +162,7 @@ pub fn dead_letter_record(
     headers.extend(letter.headers());
     OutputRecord {
         topic: topic.clone(),
+        partition: None,
         key: records.key(index).map(<[u8]>::to_vec),
         value: records.value(index).to_vec(),
         headers,
@@ -175,6 +177,7 @@ pub fn late_record(records: &Records, index: usize, late_by: i64, topic: &Arc<st
     headers.push(Header { name: LATE_HEADER.to_owned(), value: late_by.to_string().into_bytes() });
     OutputRecord {
         topic: topic.clone(),
+        partition: None,
         key: records.key(index).map(<[u8]>::to_vec),
         value: records.value(index).to_vec(),
         headers,

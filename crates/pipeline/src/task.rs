@@ -244,6 +244,7 @@ impl Task {
             };
             product.outputs.push(OutputRecord {
                 topic: topic.clone(),
+                partition: None,
                 key: Some(batch.entities.value(row).as_bytes().to_vec()),
                 value,
                 headers: vec![render::source_header(&records.position(index))],
