@@ -13,11 +13,6 @@ impl<'a> Reader<'a> {
         Self { what, bytes, at: 0 }
     }
 
-    /// Bytes read so far.
-    pub(crate) fn at(&self) -> usize {
-        self.at
-    }
-
     pub(crate) fn rest(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -47,11 +42,16 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
+    /// Reads a text of this length.
+    pub(crate) fn utf8(&mut self, length: u64) -> Result<&'a str, StateError> {
+        let bytes = self.take(length)?;
+        std::str::from_utf8(bytes).map_err(|_| self.fault("a text is not UTF-8"))
+    }
+
     /// Reads a text with its length, a u16, before it.
     pub(crate) fn text(&mut self) -> Result<&'a str, StateError> {
         let length = self.u16()?;
-        let bytes = self.take(u64::from(length))?;
-        std::str::from_utf8(bytes).map_err(|_| self.fault("a name is not UTF-8"))
+        self.utf8(u64::from(length))
     }
 
     /// Refuses bytes left over.

@@ -1,7 +1,5 @@
 use std::io;
-use std::path::{Path, PathBuf};
 
-use lapwing_vocabulary::{Offset, Partition};
 use thiserror::Error;
 
 /// Why stored bytes were refused, or could not be stored. A refused snapshot is no loss: an older one and a longer
@@ -69,23 +67,35 @@ pub enum StateError {
         /// The most that fits.
         longest: usize,
     },
-    /// The snapshot is not there (any more): list again.
-    #[error("read snapshot of partition {partition} at offset {offset}: no such file in {}", folder.display())]
+    /// The file is not there (any more): list again.
+    #[error("read snapshot {name}: there is no such file in {place}; list again")]
     Missing {
-        /// The partition.
-        partition: Partition,
-        /// The offset.
-        offset: Offset,
-        /// The folder searched.
-        folder: PathBuf,
+        /// Name of the file.
+        name: String,
+        /// The place searched.
+        place: String,
     },
-    /// The disk or its permissions: ask the operator, then try again.
-    #[error("{act} {}: {source}; {remedy}", path.display())]
+    /// A snapshot of changes whose predecessor is gone or another: take an older one.
+    #[error("read snapshot: it continues a chain whose link {link} {fault}; use an older snapshot")]
+    Broken {
+        /// Number of the link in its chain, 0 for the full snapshot.
+        link: u16,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// No slot is left: raise the number of partitions, or let entities expire.
+    #[error("remember an entity: all {most} slots are taken; let entities expire, or use more partitions")]
+    Full {
+        /// Slots there are.
+        most: u32,
+    },
+    /// The disk, the network or its permissions: ask the operator, then try again.
+    #[error("{act} {place}: {source}; {remedy}")]
     Storage {
         /// What was tried.
         act: &'static str,
-        /// On which file or folder.
-        path: PathBuf,
+        /// On what.
+        place: String,
         /// What the system said.
         source: io::Error,
         /// What helps.
@@ -94,10 +104,13 @@ pub enum StateError {
 }
 
 impl StateError {
-    /// Wraps what the system said with the act, the place and what helps.
-    pub(crate) fn storage(act: &'static str, path: &Path, source: io::Error) -> Self {
-        let remedy = remedy(source.kind());
-        Self::Storage { act, path: path.to_owned(), source, remedy }
+    /// Wraps what the system said with the act, the place and what helps. A fault of this crate that came through a
+    /// reader or a writer comes out as it was.
+    pub fn storage(act: &'static str, place: impl Into<String>, source: io::Error) -> Self {
+        match source.downcast::<Self>() {
+            Ok(fault) => fault,
+            Err(source) => Self::Storage { act, place: place.into(), remedy: remedy(source.kind()), source },
+        }
     }
 
     pub(crate) fn malformed(what: &'static str, fault: impl Into<String>) -> Self {

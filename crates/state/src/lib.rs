@@ -2,22 +2,49 @@
 
 /// Why stored bytes were refused, or could not be stored.
 pub mod error;
-/// Reading numbers, texts and byte strings from bytes that may be anything.
-mod bytes;
+/// A growing list of bits.
+mod bits;
+/// The key of every slot, short ones without memory of their own.
+mod keys;
+/// The file for chunks that do not fit the budget.
+mod spill;
+/// Words in chunks that a snapshot shares until they change.
+mod chunks;
 /// The words of every entity, found by its key.
 pub mod entities;
-/// One partition's memory as bytes: format, version, checksum.
+/// Reading numbers, texts and byte strings from bytes that may be anything.
+mod bytes;
+/// Sections as compressed blocks.
+mod blocks;
+/// A table as it was at a moment, and its bytes.
+pub mod frozen;
+/// Chains of a full snapshot and changes: what to write next, what may go.
+pub mod chain;
+/// One partition's memory as a file: format, version, checksum.
 pub mod snapshot;
-/// Snapshots in a folder: written whole or not at all.
+/// Snapshots of format version 1, to be read only.
+mod format1;
+/// Reads snapshots of every version, and refuses those that are not whole.
+mod read;
+/// Where snapshots lie: files that appear whole or not at all.
+pub mod place;
+/// Snapshots by partition in such a place.
 pub mod store;
+/// Writes snapshots beside the stream.
+pub mod snapshotter;
 /// Where to start again after a stop: a pure decision.
 pub mod recover;
 /// Acts on that decision: the newest snapshot that can be read.
 pub mod restore;
 
+pub use chain::{Chain, Link, Plan, plan_snapshot};
 pub use entities::EntityTable;
 pub use error::StateError;
-pub use recover::{Recovery, Warning, candidates, decide};
-pub use restore::{Restored, restore};
-pub use snapshot::{Header, Identity, Snapshot};
+pub use frozen::{FrozenTable, Kind};
+pub use place::{LocalFolder, SnapshotPlace};
+pub use read::MakeTable;
+pub use recover::{Candidate, Recovery, Warning, candidates, decide, retention_risk};
+pub use restore::{Features, Restored, restore};
+pub use snapshot::{Header, Identity, Snapshot, SnapshotParts, Written};
+pub use snapshotter::{Done, Snapshotter};
 pub use store::SnapshotStore;
