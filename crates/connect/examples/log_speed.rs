@@ -52,7 +52,7 @@ fn record(topic: &str, number: usize) -> OutputRecord {
     }
     value.truncate(RECORD_BYTES);
     let key = Some(format!("host-{}", number % 1000).into_bytes());
-    OutputRecord { topic: topic.into(), key, value, headers: vec![], timestamp: number as i64 }
+    OutputRecord { topic: topic.into(), partition: None, key, value, headers: vec![], timestamp: number as i64 }
 }
 
 fn append(log: &EmbeddedLog, records: usize) -> Result<(), PortError> {

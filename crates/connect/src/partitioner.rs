@@ -1,13 +1,26 @@
 //! Which partition a record goes to. The rule for keys is that of Kafka's default partitioner, so that a topic moved
 //! between the embedded log and Kafka keeps every key where it was.
 
-use lapwing_vocabulary::Partition;
+use lapwing_vocabulary::{Partition, PortError};
 
 /// Returns the partition that a key belongs to, in a topic of `partitions` partitions.
 /// Source: Apache Kafka, `BuiltInPartitioner.partitionForKey`: the positive murmur2 of the key, modulo the count.
 pub fn partition_of_key(key: &[u8], partitions: i32) -> Partition {
     let count = partitions.max(1) as u32;
     ((murmur2(key) & 0x7fff_ffff) % count) as Partition
+}
+
+/// The text for a record that names a partition its topic does not have.
+pub(crate) fn no_partition(topic: &str, partition: Partition, partitions: Option<i32>) -> PortError {
+    let there_are = match partitions {
+        Some(1) => ", only 0".to_owned(),
+        Some(count) if count > 1 => format!(", only 0 to {}", count - 1),
+        _ => String::new(),
+    };
+    PortError::Operator(format!(
+        "write to topic `{topic}`: it has no partition {partition}{there_are}: it needs as many partitions as the topic \
+         it goes with; add them, or remove it and create it anew with `lapwing topics create PIPELINE`"
+    ))
 }
 
 /// The hash that Kafka's clients partition by.

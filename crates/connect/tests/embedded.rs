@@ -28,6 +28,7 @@ fn open(folder: &Path) -> EmbeddedLog {
 fn record(topic: &str, key: Option<&str>, value: &[u8], timestamp: i64) -> OutputRecord {
     OutputRecord {
         topic: topic.into(),
+        partition: None,
         key: key.map(|key| key.as_bytes().to_vec()),
         value: value.to_vec(),
         headers: vec![],

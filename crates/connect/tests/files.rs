@@ -89,7 +89,7 @@ fn lines(transport: &mut FileTransport) -> Vec<String> {
 }
 
 fn output(topic: &str, value: &str) -> OutputRecord {
-    OutputRecord { topic: topic.into(), key: None, value: value.into(), headers: vec![], timestamp: 0 }
+    OutputRecord { topic: topic.into(), partition: None, key: None, value: value.into(), headers: vec![], timestamp: 0 }
 }
 
 fn error<T>(outcome: Result<T, PortError>) -> PortError {

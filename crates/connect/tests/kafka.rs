@@ -11,12 +11,12 @@ use lapwing_connect::kafka::{KafkaOptions, KafkaProducer, KafkaTopics, KafkaTran
 use lapwing_connect::partitioner::partition_of_key;
 use lapwing_connect::suite::{self, Abilities, Committed, Fixture};
 use lapwing_vocabulary::port::{Producer, TopicLayout, Topics};
-use lapwing_vocabulary::{Epoch, Header, OutputRecord, Polled, PortError, Records, Transport};
+use lapwing_vocabulary::{Epoch, Header, OutputRecord, Polled, PortError, Processing, Records, Transport};
 
 mod kafka_support;
 use kafka_support::*;
 
-struct Kafka;
+struct Kafka(Processing);
 
 impl Fixture for Kafka {
     fn abilities(&self) -> Abilities {
@@ -35,7 +35,8 @@ impl Fixture for Kafka {
 
     fn open(&mut self, topic: &str, group: &str, worker: usize, _: usize) -> Result<Box<dyn Transport>, PortError> {
         let own = options(topic, &format!("{group}-{worker}"));
-        Ok(Box::new(KafkaTransport::open(KafkaOptions { group: format!("{topic}-{group}"), ..own })?))
+        let group = format!("{topic}-{group}");
+        Ok(Box::new(KafkaTransport::open(KafkaOptions { group, processing: self.0, ..own })?))
     }
 
     fn committed(&mut self, topic: &str) -> Vec<Committed> {
@@ -52,7 +53,12 @@ impl Fixture for Kafka {
 
 #[test]
 fn kafka_does_what_every_transport_must() {
-    suite::run(|| Kafka);
+    suite::run(|| Kafka(Processing::ExactlyOnce));
+}
+
+#[test]
+fn kafka_does_it_at_least_once_too() {
+    suite::run_at_least_once(|| Kafka(Processing::AtLeastOnce));
 }
 
 #[test]
@@ -192,6 +198,68 @@ fn a_worker_of_an_old_generation_cannot_commit() {
     values.sort();
     assert_eq!(values, ["0", "1", "2"]);
     assert_eq!(new.restarts, 0);
+}
+
+#[test]
+fn at_least_once_a_worker_of_an_old_generation_repeats_outputs_but_moves_no_position() {
+    let (input, output) = (fresh_topic("zombie-in", 1), fresh_topic("zombie-out", 1));
+    produce(&input, 0, 3);
+    let short = [("session.timeout.ms", "1000"), ("max.poll.interval.ms", "1000")];
+    let at_least_once = |name: &str, properties: &[(&str, &str)]| KafkaOptions {
+        processing: Processing::AtLeastOnce,
+        ..options_with(&input, name, properties)
+    };
+    let mut old = KafkaTransport::open(at_least_once("old", &short)).unwrap();
+    assigned(&mut old);
+    old.resume(0, 0).unwrap();
+    records(&mut old);
+    let mut new = Worker::open(at_least_once("new", &[]), &output);
+    new.work_until(|_, copied, _| copied == 3);
+    let epoch = Epoch { outputs: vec![record(&output, "k", "zombie")], positions: vec![(0, 1)] };
+    restart(old.commit(epoch));
+    drop((old, new));
+    let mut values = committed(&output);
+    values.retain(|value| value != "zombie");
+    values.sort();
+    assert_eq!(values, ["0", "1", "2"]);
+    let mut next = KafkaTransport::open(at_least_once("next", &[])).unwrap();
+    assert_eq!(assigned(&mut next), [(0, Some(3), 0)]);
+}
+
+#[test]
+fn a_partition_added_after_the_producer_began_is_found() {
+    let topic = fresh_topic("grown", 1);
+    let mut producer = KafkaProducer::open(connection()).unwrap();
+    let to = |partition| OutputRecord { partition: Some(partition), ..record(&topic, "k", "v") };
+    producer.append(vec![to(0)]).and_then(|()| producer.flush()).unwrap();
+    let text = operator(producer.append(vec![to(2)]).and_then(|()| producer.flush()));
+    assert!(text.contains("no partition 2, only 0"), "{text}");
+    grow(&topic, 3);
+    producer.append(vec![to(2)]).and_then(|()| producer.flush()).unwrap();
+    let mut topics = KafkaTopics::open(connection()).unwrap();
+    assert_eq!(topics.read(&topic, 2, 0, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn a_record_is_delivered_as_soon_as_it_is_there() {
+    let topic = fresh_topic("soon", 1);
+    let mut transport = KafkaTransport::open(options(&topic, "a")).unwrap();
+    assigned(&mut transport);
+    transport.resume(0, 0).unwrap();
+    while !matches!(transport.poll(10, WAIT).unwrap(), Polled::Idle) {}
+    let mut producer = KafkaProducer::open(connection()).unwrap();
+    let mut spans = Vec::new();
+    for _ in 0..20 {
+        producer.append(vec![record(&topic, "k", "v")]).and_then(|()| producer.flush()).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "the test is about real time")]
+        let began = std::time::Instant::now();
+        // It would wait for a minute if nothing woke it.
+        let Polled::Records(records) = transport.poll(10, Duration::from_secs(60)).unwrap() else { panic!("none") };
+        assert_eq!(records.len(), 1);
+        spans.push(began.elapsed());
+    }
+    spans.sort();
+    assert!(spans[spans.len() / 2] < Duration::from_millis(40), "{spans:?}");
 }
 
 #[test]

@@ -159,6 +159,7 @@ impl Drive<'_> {
             self.progress.anomalies += u64::from(event.label.is_anomaly());
             batch.push(OutputRecord {
                 topic: self.options.topic.clone(),
+                partition: None,
                 key: event.key,
                 value: event.value,
                 headers: Vec::new(),

@@ -25,7 +25,7 @@ pub mod alert;
 pub use alert::{Alert, AlertStatus, AlertWindow, Contribution, Severity};
 pub use dead_letter::{DeadLetter, Reason, Stage};
 pub use events::EventBatch;
-pub use port::{Epoch, OutputRecord, Polled, PortError, Transport};
+pub use port::{Epoch, OutputRecord, Polled, PortError, Processing, Transport};
 pub use position::{Offset, Partition, Position};
 pub use records::{Header, Records};
 pub use score::DetectorScore;

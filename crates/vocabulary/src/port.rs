@@ -11,6 +11,9 @@ use crate::records::{Header, Records};
 pub struct OutputRecord {
     /// Topic it goes to.
     pub topic: Arc<str>,
+    /// Partition it goes to; `None` lets the key decide. One that the topic does not have is an error for the operator.
+    /// Files have none: there a record goes to its topic's file whatever this says.
+    pub partition: Option<Partition>,
     /// Key; decides the partition where `partition` is left open. The transport's own rule hashes it.
     pub key: Option<Vec<u8>>,
     /// Value bytes.
@@ -74,11 +77,28 @@ pub struct Backlog {
     pub records: u64,
 }
 
+/// What a reader of the outputs may see after a crash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Processing {
+    /// Every output once: outputs and positions are committed together.
+    #[default]
+    ExactlyOnce,
+    /// Every output at least once: outputs are durable before positions are, so the outputs of an epoch whose positions
+    /// were not committed come again. None is lost.
+    AtLeastOnce,
+}
+
 /// What a worker asks of a transport. One value per worker; not shared.
 ///
 /// The contract, tested by one suite for every implementation: records of a partition come in order, without gap or
 /// repeat after [`Transport::resume`]; an epoch becomes visible to readers entirely or not at all; positions are
 /// those of the last committed epoch after any crash.
+///
+/// With [`Processing::AtLeastOnce`], which only Kafka has, the second part is weaker: outputs are visible one by one and
+/// before their positions are committed, so after a crash, a [`PortError::Restart`] or any other failed commit the
+/// outputs of that one epoch may be there, and are there again when its records have been processed again. Positions
+/// are still never ahead of outputs, so none is lost. The embedded log and files are exactly once in any case: their
+/// one atomic write costs the same either way.
 pub trait Transport: Send {
     /// Waits up to `wait` and returns at most `records_max` records of one partition, or a change of assignment.
     fn poll(&mut self, records_max: usize, wait: Duration) -> Result<Polled, PortError>;
@@ -89,7 +109,8 @@ pub trait Transport: Send {
     /// Gives revoked partitions back, after their last commit.
     fn release(&mut self, partitions: &[Partition]) -> Result<(), PortError>;
 
-    /// Makes an epoch durable and visible, all or none. After `Err` nothing of it is visible.
+    /// Makes an epoch durable and visible, all or none. After `Err` nothing of it is visible, except with
+    /// [`Processing::AtLeastOnce`], where some or all of its outputs may be.
     fn commit(&mut self, epoch: Epoch) -> Result<(), PortError>;
 
     /// Records not yet delivered to this worker.

@@ -9,7 +9,7 @@ use super::catalog::{Head, Topic};
 use super::published::Published;
 use super::retention;
 use super::store::{Batch, Store};
-use crate::partitioner::partition_of_key;
+use crate::partitioner::{no_partition, partition_of_key};
 use crate::topic_name;
 
 /// Key, value and headers of a record together are at most this large. Units: bytes.
@@ -111,16 +111,7 @@ impl Draft {
                 "append to `{name}`: a record of {size} bytes is larger than the {RECORD_BYTES_MAX} bytes that fit"
             )));
         }
-        let partition = match &record.key {
-            Some(key) => partition_of_key(key, topic.layout.partitions),
-            None if topic.layout.compact => {
-                let name = &topic.name;
-                return Err(PortError::Operator(format!(
-                    "append to `{name}`: the topic keeps the last record per key, and this record has no key"
-                )));
-            }
-            None => keyless.partition(topic.layout.partitions),
-        } as usize;
+        let partition = partition_of(record, topic, keyless)? as usize;
         let head = &mut draft.heads[partition];
         let stream = draft.streams[partition]
             .get_or_insert_with(|| Stream { builder: BlockBuilder::new(head.end), blocks: Vec::new() });
@@ -146,6 +137,23 @@ impl Draft {
     /// What the append has made of the topics.
     pub(super) fn into_topics(self) -> Vec<TopicDraft> {
         self.topics
+    }
+}
+
+/// Decides which partition a record goes to.
+fn partition_of(record: &OutputRecord, topic: &Topic, keyless: &mut Keyless) -> Result<Partition, PortError> {
+    let partitions = topic.layout.partitions;
+    if record.key.is_none() && topic.layout.compact {
+        let name = &topic.name;
+        return Err(PortError::Operator(format!(
+            "append to `{name}`: the topic keeps the last record per key, and this record has no key"
+        )));
+    }
+    match (record.partition, &record.key) {
+        (Some(named), _) if (0..partitions).contains(&named) => Ok(named),
+        (Some(named), _) => Err(no_partition(&topic.name, named, Some(partitions))),
+        (None, Some(key)) => Ok(partition_of_key(key, partitions)),
+        (None, None) => Ok(keyless.partition(partitions)),
     }
 }
 

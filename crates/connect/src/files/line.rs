@@ -63,7 +63,14 @@ mod tests {
     use super::*;
 
     fn record(value: &[u8], headers: Vec<Header>) -> OutputRecord {
-        OutputRecord { topic: "t".into(), key: Some(b"k".to_vec()), value: value.to_vec(), headers, timestamp: 7 }
+        OutputRecord {
+            topic: "t".into(),
+            partition: None,
+            key: Some(b"k".to_vec()),
+            value: value.to_vec(),
+            headers,
+            timestamp: 7,
+        }
     }
 
     fn line(record: &OutputRecord) -> String {

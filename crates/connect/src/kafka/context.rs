@@ -135,17 +135,30 @@ pub(super) fn give_up(consumer: &BaseConsumer<ConsumerSide>, partitions: &[Parti
     }
 }
 
+/// A record that could not be delivered.
+#[derive(Clone, Debug)]
+pub(super) struct Undelivered {
+    /// Why.
+    pub(super) code: RDKafkaErrorCode,
+    /// Topic it was to go to.
+    pub(super) topic: String,
+    /// Partition it was to go to, or a negative number where the client had not chosen one yet.
+    pub(super) partition: Partition,
+    /// Size of its value, 0 where it is not known. Units: bytes.
+    pub(super) bytes: usize,
+}
+
 /// What the producer's callbacks leave for the worker.
 #[derive(Debug, Default)]
 pub(super) struct ProducerSide {
-    undelivered: Shared<Option<(RDKafkaErrorCode, String)>>,
+    undelivered: Shared<Option<Undelivered>>,
     /// Client-wide complaints.
     pub(super) complaints: Complaints,
 }
 
 impl ProducerSide {
-    /// The first record that could not be delivered: why, and its topic.
-    pub(super) fn take_undelivered(&self) -> Option<(RDKafkaErrorCode, String)> {
+    /// The first record that could not be delivered since the last look.
+    pub(super) fn take_undelivered(&self) -> Option<Undelivered> {
         self.undelivered.with(Option::take)
     }
 }
@@ -165,8 +178,13 @@ impl ProducerContext for ProducerSide {
 
     fn delivery(&self, delivered: &DeliveryResult<'_>, (): ()) {
         if let Err((error, message)) = delivered {
-            let first = (code_of(error), message.topic().to_string());
-            self.undelivered.with(|kept| _ = kept.get_or_insert(first));
+            let failed = Undelivered {
+                code: code_of(error),
+                topic: message.topic().to_string(),
+                partition: message.partition(),
+                bytes: message.payload_len(),
+            };
+            self.undelivered.with(|kept| _ = kept.get_or_insert(failed));
         }
     }
 }

@@ -19,12 +19,17 @@ pub(super) struct Fetched<'a> {
 pub(super) struct Inbox {
     batches: VecDeque<Records>,
     records: usize,
+    /// Of all values.
+    bytes: usize,
 }
 
+/// No more is taken from the client while this much lies here. Units: bytes.
+const BYTES_MAX: usize = 16 << 20;
+
 impl Inbox {
-    /// Records of all partitions.
-    pub(super) fn len(&self) -> usize {
-        self.records
+    /// Whether so many records, of all partitions, or so many bytes lie here that no more should be added.
+    pub(super) fn is_full(&self, records_max: usize) -> bool {
+        self.records >= records_max || self.bytes >= BYTES_MAX
     }
 
     /// Records of one partition.
@@ -39,6 +44,7 @@ impl Inbox {
             self.batches.push_back(Records::new(topic.clone(), partition));
             self.batches.len() - 1
         });
+        self.bytes += record.value.len();
         self.batches[at].push(record.offset, record.timestamp, record.key, record.value, record.headers);
         self.records += 1;
     }
@@ -52,12 +58,16 @@ impl Inbox {
             self.batches.push_back(rest);
         }
         self.records -= batch.len();
+        self.bytes -= batch.value_bytes();
         Some(batch)
     }
 
     /// Forgets a partition's records.
     pub(super) fn discard(&mut self, partition: Partition) {
-        self.records -= self.count(partition);
+        for batch in self.batches.iter().filter(|batch| batch.partition() == partition) {
+            self.records -= batch.len();
+            self.bytes -= batch.value_bytes();
+        }
         self.batches.retain(|batch| batch.partition() != partition);
     }
 }
@@ -88,6 +98,20 @@ mod tests {
             seen.push((batch.partition(), (0..batch.len()).map(|at| batch.offset(at)).collect::<Vec<_>>()));
         }
         assert_eq!(seen, [(1, vec![5, 6]), (0, vec![3]), (1, vec![8])]);
-        assert_eq!(inbox.len(), 0);
+        assert_eq!((inbox.records, inbox.bytes), (0, 0));
+    }
+
+    #[test]
+    fn it_is_full_of_many_records_or_of_large_ones() {
+        let mut inbox = Inbox::default();
+        let value = vec![0; BYTES_MAX / 2];
+        let mut push = |offset| {
+            let record = Fetched { offset, timestamp: 0, key: None, value: &value, headers: vec![] };
+            inbox.push(&Arc::from("t"), 0, record);
+            (inbox.is_full(1), inbox.is_full(10))
+        };
+        assert_eq!([push(0), push(1)], [(true, false), (true, true)]);
+        inbox.discard(0);
+        assert!(!inbox.is_full(1));
     }
 }

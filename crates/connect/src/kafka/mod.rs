@@ -4,6 +4,10 @@
 //! carry the group's generation, so a worker that lost its partitions cannot commit for them; and readers see only
 //! committed records. The properties that these three need cannot be changed (`options`).
 //!
+//! At least once, where that is chosen, needs no transaction: outputs go out through an idempotent producer, and the
+//! positions are committed once the brokers have acknowledged every output. A commit then waits for two answers instead
+//! of five, and outputs are readable at once; after a crash those of one epoch per worker may be repeated.
+//!
 //! A partition is delivered only between the worker's `resume` and its `release`. Taking over is therefore split in
 //! two: the group's assignment is acknowledged at once with an empty list, and each partition is handed to librdkafka
 //! with its own starting offset when the worker resumes it. Giving up is deferred: librdkafka holds all fetching and
@@ -27,12 +31,14 @@ mod reach;
 mod holdings;
 /// Records fetched but not yet handed out, by partition.
 mod inbox;
+/// Appending outside any transaction.
+mod producer;
 /// The transactional producer: one epoch, all or none.
 mod transaction;
+/// Writing an epoch exactly once, or at least once.
+mod outbox;
 /// One worker's consumer and producer as a [`Transport`](lapwing_vocabulary::Transport).
 mod transport;
-/// Appending outside any epoch.
-mod producer;
 /// Making, describing and reading topics.
 mod topics;
 

@@ -3,8 +3,10 @@ use std::ptr;
 use std::time::Duration;
 
 use lapwing_vocabulary::{Header, Offset, Partition};
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings as sys;
 use rdkafka::client::{Client, ClientContext};
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::message::BorrowedMessage;
 
 /// Whether the consumer is a member of its group now. Without membership a transaction's positions would carry no
@@ -33,6 +35,61 @@ pub(super) fn cached_end<C: ClientContext>(client: &Client<C>, topic: &CStr, par
         sys::rd_kafka_get_watermark_offsets(client.native_ptr(), topic.as_ptr(), partition, &mut low, &mut high)
     };
     (answer == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+}
+
+/// A commit of positions on its way to the group's coordinator. The wrapper's own commit waits without a limit.
+pub(super) struct PositionsCommit<'a, C: ClientContext> {
+    queue: *mut sys::rd_kafka_queue_t,
+    /// The queue must go before its client.
+    _client: &'a Client<C>,
+}
+
+impl<'a, C: ClientContext> PositionsCommit<'a, C> {
+    /// Sends the positions under the consumer's present membership.
+    pub(super) fn send(client: &'a Client<C>, positions: &TopicPartitionList) -> Result<Self, Code> {
+        // SAFETY: the client outlives the queue, which this value owns; the list is copied by the call.
+        let (queue, answer) = unsafe {
+            let queue = sys::rd_kafka_queue_new(client.native_ptr());
+            (queue, sys::rd_kafka_commit_queue(client.native_ptr(), positions.ptr(), queue, None, ptr::null_mut()))
+        };
+        let sent = Self { queue, _client: client };
+        succeeded(answer).map(|()| sent)
+    }
+
+    /// Waits for the answer; `None` if there is none yet.
+    pub(super) fn answer(&self, wait: Duration) -> Option<Result<(), Code>> {
+        // SAFETY: the queue is ours; an event and its list are valid until the event is destroyed, and the list holds
+        // `cnt` elements.
+        unsafe {
+            let event = sys::rd_kafka_queue_poll(self.queue, wait.as_millis() as i32);
+            if event.is_null() {
+                return None;
+            }
+            let mut answer = succeeded(sys::rd_kafka_event_error(event));
+            let list = sys::rd_kafka_event_topic_partition_list(event);
+            if !list.is_null() {
+                for index in 0..(*list).cnt as usize {
+                    answer = answer.and_then(|()| succeeded((*(*list).elems.add(index)).err));
+                }
+            }
+            sys::rd_kafka_event_destroy(event);
+            Some(answer)
+        }
+    }
+}
+
+impl<C: ClientContext> Drop for PositionsCommit<'_, C> {
+    fn drop(&mut self) {
+        // SAFETY: the queue is ours and is not used afterwards.
+        unsafe { sys::rd_kafka_queue_destroy(self.queue) };
+    }
+}
+
+fn succeeded(answer: sys::rd_kafka_resp_err_t) -> Result<(), Code> {
+    match answer {
+        sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        code => Err(code.into()),
+    }
 }
 
 /// Sends what is queued without lingering and waits until nothing is in flight; whether that was reached in time.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use lapwing_vocabulary::PortError;
+use lapwing_vocabulary::{PortError, Processing};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
@@ -13,7 +13,7 @@ use super::native;
 /// Target of librdkafka's own log lines.
 pub(super) const LOG_TARGET: &str = "librdkafka";
 
-/// Properties that exactly once depends on: the value they must have, or `None` where the pipeline alone decides.
+/// Properties that what the pipeline promises depends on: the value they must have, or `None` where the pipeline alone decides.
 const FIXED: [(&str, Option<&str>); 9] = [
     ("enable.auto.commit", Some("false")),
     ("enable.auto.offset.store", Some("false")),
@@ -85,8 +85,10 @@ pub struct KafkaOptions {
     pub topic: String,
     /// Consumer group; every worker of a pipeline names the same one.
     pub group: String,
+    /// What readers of the outputs may see after a crash.
+    pub processing: Processing,
     /// Identity of this worker's producer: different for every worker that runs, the same after its restart, so that
-    /// what a crash left open is aborted at once.
+    /// what a crash left open is aborted at once. Not used with [`Processing::AtLeastOnce`].
     pub transactional_id: String,
     /// How long an unreachable broker is tried before giving up.
     pub give_up_after: Duration,
@@ -120,6 +122,7 @@ impl fmt::Debug for KafkaOptions {
         f.debug_struct("KafkaOptions")
             .field("topic", &self.topic)
             .field("group", &self.group)
+            .field("processing", &self.processing)
             .field("transactional_id", &self.transactional_id)
             .field("connection", &self.connection())
             .finish()
@@ -162,7 +165,8 @@ impl KafkaConnection {
             match needed {
                 Some(needed) if needed == value => {}
                 Some(needed) => {
-                    let text = format!("`{name}` must stay \"{needed}\": exactly-once depends on it; leave it out");
+                    let text =
+                        format!("`{name}` must stay \"{needed}\": no loss and no repeat depend on it; leave it out");
                     return Err(operator(&text));
                 }
                 None => return Err(operator(&format!("`{name}` is chosen by the pipeline; leave it out"))),

@@ -5,13 +5,13 @@ use lapwing_vocabulary::{OutputRecord, PortError};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseProducer, Producer as _};
 
-use super::context::ProducerSide;
+use super::context::{ProducerSide, Undelivered};
 use super::fault::{self, Meaning};
 use super::native;
 use super::options::{KafkaConnection, configuration_fault};
 use super::patience::Deadline;
 use super::reach;
-use super::transaction::{enqueue, too_large};
+use super::transaction::{enqueue, not_taken};
 
 /// One wait for records in flight; between two of them undelivered ones are looked at.
 const FLUSH_STEP: Duration = Duration::from_millis(20);
@@ -38,46 +38,51 @@ impl KafkaProducer {
     fn check(&self) -> Result<(), PortError> {
         self.producer.poll(Duration::ZERO);
         match self.producer.context().take_undelivered() {
-            Some((code, topic)) => Err(self.undelivered(code, &topic, 0)),
+            Some(failed) => Err(self.undelivered(&failed)),
             None => Ok(()),
         }
     }
 
-    fn undelivered(&self, code: Code, topic: &str, bytes: usize) -> PortError {
-        let address = self.connection.address();
-        let what = format!("write to topic `{topic}`");
-        match fault::meaning(code) {
-            Meaning::NoTopic => reach::missing_topic(self.producer.client(), address, topic),
-            Meaning::TooLarge => too_large(topic, bytes),
-            Meaning::Denied => fault::denied(address, &what, &code.to_string()),
-            Meaning::Unreachable => {
-                let seconds = self.connection.give_up_after.as_secs_f64();
-                fault::unreachable(address, &what, seconds, &code.to_string())
-            }
-            _ => PortError::Operator(format!("{what}: {code}")),
+    fn undelivered(&self, failed: &Undelivered) -> PortError {
+        if let Some(refusal) = reach::refused(self.producer.client(), &self.connection, failed) {
+            return refusal;
+        }
+        let what = format!("write to topic `{}`", failed.topic);
+        match fault::meaning(failed.code) {
+            Meaning::Unreachable => self.out_of_time(&what, &failed.code.to_string()),
+            _ => PortError::Operator(format!("{what}: {}", failed.code)),
         }
     }
-}
 
-impl Producer for KafkaProducer {
-    fn append(&mut self, records: Vec<OutputRecord>) -> Result<(), PortError> {
+    fn out_of_time(&self, what: &str, reason: &str) -> PortError {
+        let seconds = self.connection.give_up_after.as_secs_f64();
+        fault::unreachable(self.connection.address(), what, seconds, reason)
+    }
+
+    /// An error after which this producer cannot go on, if there was one: a new one can.
+    pub(super) fn fatal_error(&self) -> Option<String> {
+        self.producer.client().fatal_error().map(|(_, text)| text)
+    }
+
+    /// Appends records in order.
+    pub(super) fn append_all(&self, records: &[OutputRecord]) -> Result<(), PortError> {
         self.check()?;
-        for record in &records {
+        for record in records {
             // A record that finds the queue full gets its own time: the queue empties while records are delivered.
             match enqueue(&self.producer, record, Deadline::after(self.connection.give_up_after)) {
                 Ok(()) => {}
                 Err(KafkaError::MessageProduction(Code::QueueFull)) => {
-                    return Err(self.undelivered(Code::MessageTimedOut, &record.topic, 0));
+                    let what = format!("write to topic `{}`", record.topic);
+                    return Err(self.out_of_time(&what, "records stay queued"));
                 }
-                Err(error) => {
-                    return Err(self.undelivered(fault::code_of(&error), &record.topic, record.value.len()));
-                }
+                Err(error) => return Err(self.undelivered(&not_taken(&error, record))),
             }
         }
         self.check()
     }
 
-    fn flush(&mut self) -> Result<(), PortError> {
+    /// Waits until everything appended is with the brokers.
+    pub(super) fn deliver(&self) -> Result<(), PortError> {
         // The client itself gives a record up after the same time; its reason is better than ours.
         let deadline = Deadline::after(self.connection.give_up_after + Duration::from_secs(5));
         loop {
@@ -87,8 +92,18 @@ impl Producer for KafkaProducer {
                 return Ok(());
             }
             if deadline.passed() {
-                return Err(self.undelivered(Code::MessageTimedOut, "(any)", 0));
+                return Err(self.out_of_time("write records", "records stay queued"));
             }
         }
+    }
+}
+
+impl Producer for KafkaProducer {
+    fn append(&mut self, records: Vec<OutputRecord>) -> Result<(), PortError> {
+        self.append_all(&records)
+    }
+
+    fn flush(&mut self) -> Result<(), PortError> {
+        self.deliver()
     }
 }

@@ -5,10 +5,11 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::metadata::Metadata;
 use tracing::warn;
 
-use super::context::Complaints;
+use super::context::{Complaints, Undelivered};
 use super::fault::{self, Meaning};
 use super::options::KafkaConnection;
 use super::patience::{self, Deadline};
+use crate::partitioner::no_partition;
 
 /// Shortest time between two attempts that fail at once.
 const BETWEEN_ATTEMPTS: std::time::Duration = std::time::Duration::from_millis(250);
@@ -75,12 +76,46 @@ fn names(all: &Metadata) -> Vec<&str> {
     all.topics().iter().map(|known| known.name()).collect()
 }
 
-/// The text for a topic that a broker says is not there; names near ones if it still answers.
-pub(super) fn missing_topic<C: ClientContext>(client: &Client<C>, address: &str, topic: &str) -> PortError {
-    match client.fetch_metadata(None, patience::CALL_MAX) {
-        Ok(all) => missing(topic, address, &names(&all)),
-        Err(_) => missing(topic, address, &[]),
+/// What a person must mend before an undelivered record can be written; `None` if trying again may help.
+pub(super) fn refused<C: ClientContext>(
+    client: &Client<C>,
+    connection: &KafkaConnection,
+    failed: &Undelivered,
+) -> Option<PortError> {
+    let (address, topic) = (connection.address(), &failed.topic);
+    match fault::meaning(failed.code) {
+        Meaning::NoTopic => Some(missing_place(client, address, failed)),
+        Meaning::TooLarge => Some(too_large(topic, failed.bytes)),
+        Meaning::Denied => Some(fault::denied(address, &format!("write to topic `{topic}`"), &failed.code.to_string())),
+        Meaning::Unreachable | Meaning::Fenced | Meaning::Other => None,
     }
+}
+
+/// The text for a topic or partition that is not there; names near topics if a broker still answers.
+fn missing_place<C: ClientContext>(client: &Client<C>, address: &str, failed: &Undelivered) -> PortError {
+    let all = client.fetch_metadata(None, patience::CALL_MAX).ok();
+    let found = all.iter().flat_map(Metadata::topics).find(|known| known.name() == failed.topic);
+    let partitions = found.map(|topic| topic.partitions().len() as i32);
+    let exists = partitions.is_some_and(|count| (0..count).contains(&failed.partition));
+    if failed.code == Code::UnknownPartition && !exists && (all.is_none() || found.is_some()) {
+        return no_partition(&failed.topic, failed.partition, partitions);
+    }
+    missing(&failed.topic, address, &all.as_ref().map(names).unwrap_or_default())
+}
+
+/// The number of partitions of a topic as a broker says it now; the client's own idea may be minutes old.
+pub(super) fn partitions<C: ClientContext>(client: &Client<C>, topic: &str) -> Option<i32> {
+    let answer = client.fetch_metadata(Some(topic), patience::CALL_MAX).ok()?;
+    answer.topics().iter().find(|known| known.name() == topic).map(|topic| topic.partitions().len() as i32)
+}
+
+/// The text for a record that is larger than allowed.
+fn too_large(topic: &str, bytes: usize) -> PortError {
+    let size = if bytes > 0 { format!("of {bytes} bytes ") } else { String::new() };
+    PortError::Operator(format!(
+        "a record {size}to topic `{topic}` is too large: raise `max.message.bytes` of the topic, or \
+         `message.max.bytes` in [connect.kafka] if it is set there"
+    ))
 }
 
 fn missing(topic: &str, address: &str, existing: &[&str]) -> PortError {

@@ -154,7 +154,7 @@ impl KafkaTopics {
         let topic = Arc::<str>::from(name);
         let mut inbox = Inbox::default();
         let deadline = self.deadline();
-        while inbox.len() < records_max {
+        while !inbox.is_full(records_max) {
             match self.reader.poll(deadline.for_one_call()) {
                 Some(Ok(message)) if message.partition() == partition && message.offset() >= start => {
                     inbox.push(&topic, partition, fetched(&message));

@@ -8,7 +8,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tracing::{debug, warn};
 
-use super::context::ProducerSide;
+use super::context::{ProducerSide, Undelivered};
 use super::fault::{self, Meaning};
 use super::native;
 use super::options::{KafkaConnection, configuration_fault};
@@ -100,7 +100,7 @@ impl Transactions {
         match enqueue(&self.producer, output, deadline) {
             Ok(()) => Ok(()),
             Err(KafkaError::MessageProduction(Code::QueueFull)) => Err(self.out_of_time(deadline)),
-            Err(error) => Err(self.undelivered(fault::code_of(&error), &output.topic, output.value.len())),
+            Err(error) => Err(self.undelivered(&not_taken(&error, output))),
         }
     }
 
@@ -109,8 +109,8 @@ impl Transactions {
         loop {
             let flushed = native::flush(self.producer.client(), FLUSH_STEP);
             self.producer.poll(Duration::ZERO);
-            if let Some((code, topic)) = self.producer.context().take_undelivered() {
-                return Err(self.undelivered(code, &topic, 0));
+            if let Some(failed) = self.producer.context().take_undelivered() {
+                return Err(self.undelivered(&failed));
             }
             if flushed {
                 return Ok(());
@@ -127,20 +127,16 @@ impl Transactions {
         Failure::Unreachable(fault::unreachable(self.connection.address(), "commit an epoch", seconds, &reason))
     }
 
-    fn undelivered(&self, code: Code, topic: &str, bytes: usize) -> Failure {
+    fn undelivered(&self, failed: &Undelivered) -> Failure {
         if let Some(spent) = self.spent() {
             return spent;
         }
         let aborted = self.abort();
-        let address = self.connection.address();
-        match (fault::meaning(code), aborted) {
-            (Meaning::NoTopic, _) => Failure::Operator(reach::missing_topic(self.producer.client(), address, topic)),
-            (Meaning::TooLarge, _) => Failure::Operator(too_large(topic, bytes)),
-            (Meaning::Denied, _) => {
-                Failure::Operator(fault::denied(address, &format!("write to topic `{topic}`"), &code.to_string()))
-            }
-            (_, true) => Failure::Aborted(format!("epoch aborted: a record to topic `{topic}` failed: {code}")),
-            (_, false) => Failure::Spent(format!("epoch not committed: a record to topic `{topic}` failed: {code}")),
+        let Undelivered { code, topic, .. } = failed;
+        match (reach::refused(self.producer.client(), &self.connection, failed), aborted) {
+            (Some(error), _) => Failure::Operator(error),
+            (None, true) => Failure::Aborted(format!("epoch aborted: a record to topic `{topic}` failed: {code}")),
+            (None, false) => Failure::Spent(format!("epoch not committed: a record to topic `{topic}` failed: {code}")),
         }
     }
 
@@ -172,8 +168,8 @@ impl Transactions {
         let code = fault::code_of(error);
         let undelivered = self.producer.context().take_undelivered();
         let aborted = abortable && self.abort();
-        if let Some((code, topic)) = undelivered.filter(|_| aborted) {
-            return self.undelivered(code, &topic, 0);
+        if let Some(failed) = undelivered.filter(|_| aborted) {
+            return self.undelivered(&failed);
         }
         match (fault::meaning(code), aborted) {
             (Meaning::Denied, _) => {
@@ -221,11 +217,22 @@ impl Transactions {
 }
 
 /// Whether an error says that the group has moved on.
-fn stale(code: Code) -> bool {
+pub(super) fn stale(code: Code) -> bool {
     matches!(code, Code::IllegalGeneration | Code::UnknownMemberId | Code::RebalanceInProgress)
 }
 
-/// Hands a record to the client; a full queue is served until there is room or time is over.
+/// A record that the client did not even take.
+pub(super) fn not_taken(error: &KafkaError, output: &OutputRecord) -> Undelivered {
+    Undelivered {
+        code: fault::code_of(error),
+        topic: output.topic.to_string(),
+        partition: output.partition.unwrap_or(-1),
+        bytes: output.value.len(),
+    }
+}
+
+/// Hands a record to the client; a full queue is served until there is room or time is over. So the records on their
+/// way never take more than `queue.buffering.max.kbytes`.
 pub(super) fn enqueue(
     producer: &BaseProducer<ProducerSide>,
     output: &OutputRecord,
@@ -237,6 +244,13 @@ pub(super) fn enqueue(
     if let Some(key) = &output.key {
         record = record.key(key);
     }
+    if let Some(partition) = output.partition {
+        // The client takes negative numbers for "choose one".
+        if partition < 0 {
+            return Err(KafkaError::MessageProduction(Code::UnknownPartition));
+        }
+        record = record.partition(partition);
+    }
     if !output.headers.is_empty() {
         let empty = OwnedHeaders::new_with_capacity(output.headers.len());
         let add = |list: OwnedHeaders, header: &lapwing_vocabulary::Header| {
@@ -244,6 +258,7 @@ pub(super) fn enqueue(
         };
         record = record.headers(output.headers.iter().fold(empty, add));
     }
+    let mut asked = false;
     loop {
         match producer.send(record) {
             Ok(()) => return Ok(()),
@@ -252,16 +267,15 @@ pub(super) fn enqueue(
                 producer.poll(Duration::ZERO);
                 record = back;
             }
+            // The partition may have been added since the client last asked.
+            Err((KafkaError::MessageProduction(Code::UnknownPartition), back)) if !asked => {
+                asked = true;
+                if reach::partitions(producer.client(), &output.topic) <= output.partition {
+                    return Err(KafkaError::MessageProduction(Code::UnknownPartition));
+                }
+                record = back;
+            }
             Err((error, _)) => return Err(error),
         }
     }
-}
-
-/// The text for a record that is larger than allowed.
-pub(super) fn too_large(topic: &str, bytes: usize) -> PortError {
-    let size = if bytes > 0 { format!("of {bytes} bytes ") } else { String::new() };
-    PortError::Operator(format!(
-        "a record {size}to topic `{topic}` is too large: raise `max.message.bytes` of the topic, or \
-         `message.max.bytes` in [connect.kafka] if it is set there"
-    ))
 }

@@ -16,14 +16,10 @@ use super::holdings::{Holdings, Notice};
 use super::inbox::{Fetched, Inbox};
 use super::native;
 use super::options::{KafkaConnection, KafkaOptions, configuration_fault};
-use super::patience::{self, Deadline};
+use super::outbox::{Group, Outbox};
+use super::patience::Deadline;
 use super::reach;
-use super::transaction::{Failure, Transactions};
-
-/// How long a commit waits for the client to learn the group's newer generation; heartbeats tell within a second.
-const GENERATION_WAIT: Duration = Duration::from_secs(3);
-/// Time between two attempts meanwhile.
-const GENERATION_STEP: Duration = Duration::from_millis(20);
+use super::transaction::Failure;
 
 /// One worker: a member of the consumer group, and the producer of its epochs.
 pub struct KafkaTransport {
@@ -35,7 +31,7 @@ pub struct KafkaTransport {
     // Changing.
     consumer: BaseConsumer<ConsumerSide>,
     /// `None` after it was fenced or left an outcome open; the next poll opens a new one.
-    producer: Option<Transactions>,
+    outbox: Option<Outbox>,
     holdings: Holdings,
     inbox: Inbox,
     /// Since when no broker answers, as the moment to give up.
@@ -54,7 +50,7 @@ impl KafkaTransport {
         let deadline = Deadline::after(connection.give_up_after);
         let complaints = &consumer.context().complaints;
         reach::existing_topic(consumer.client(), complaints, &connection, &options.topic, deadline)?;
-        let producer = Transactions::open(&connection, &options.transactional_id)?;
+        let outbox = Outbox::open(&connection, &options)?;
         consumer
             .subscribe(&[&options.topic])
             .map_err(|error| PortError::Operator(format!("subscribe to `{}`: {error}", options.topic)))?;
@@ -65,7 +61,7 @@ impl KafkaTransport {
             options,
             connection,
             consumer,
-            producer: Some(producer),
+            outbox: Some(outbox),
             holdings: Holdings::default(),
             inbox: Inbox::default(),
             outage: None,
@@ -75,7 +71,7 @@ impl KafkaTransport {
 
     /// Takes what librdkafka has ready, without waiting, until `records_max` records lie here.
     fn drain(&mut self, records_max: usize) -> Result<(), PortError> {
-        while self.inbox.len() < records_max {
+        while !self.inbox.is_full(records_max) {
             if !self.receive(Duration::ZERO)? {
                 break;
             }
@@ -231,11 +227,11 @@ impl KafkaTransport {
     }
 
     /// Opens a new producer where the last one cannot go on.
-    fn producer(&mut self) -> Result<&Transactions, PortError> {
-        if self.producer.is_none() {
-            self.producer = Some(Transactions::open(&self.connection, &self.options.transactional_id)?);
+    fn open_outbox(&mut self) -> Result<(), PortError> {
+        if self.outbox.is_none() {
+            self.outbox = Some(Outbox::open(&self.connection, &self.options)?);
         }
-        Ok(self.producer.as_ref().expect("it was opened above"))
+        Ok(())
     }
 
     /// Every partition will be announced again, from its committed position.
@@ -257,12 +253,12 @@ impl KafkaTransport {
         match failure {
             Failure::Aborted(text) | Failure::Stale(text) => self.restart(text),
             Failure::Spent(text) => {
-                self.producer = None;
+                self.outbox = None;
                 self.restart(text)
             }
             Failure::Operator(error) | Failure::Unreachable(error) => {
                 // A new producer ends what this one left open before anything is read again.
-                self.producer = None;
+                self.outbox = None;
                 self.begin_again();
                 error
             }
@@ -270,30 +266,15 @@ impl KafkaTransport {
     }
 
     fn write(&mut self, epoch: &Epoch) -> Result<Result<(), Failure>, PortError> {
-        if epoch.positions.is_empty() {
-            return Ok(self.producer()?.commit(epoch, None));
-        }
         let mut list = TopicPartitionList::with_capacity(epoch.positions.len());
         for (partition, offset) in &epoch.positions {
             list.add_partition_offset(&self.topic, *partition, KafkaOffset::Offset(*offset))
                 .map_err(|error| PortError::Operator(format!("position {offset} of [{partition}]: {error}")))?;
         }
-        let deadline = Deadline::after(GENERATION_WAIT);
-        loop {
-            self.producer()?;
-            let member = self.consumer.group_metadata();
-            // Asked after the membership was taken: a lost one does not come back before the next poll.
-            let Some(member) = member.filter(|_| native::is_group_member(self.consumer.client())) else {
-                let text = format!("epoch not committed: this worker is no member of group `{}`", self.options.group);
-                return Ok(Err(Failure::Aborted(text)));
-            };
-            match self.producer()?.commit(epoch, Some((&list, &member))) {
-                // The partitions stay ours until we release them, so the same epoch may go out under the newer
-                // generation as soon as the client has learnt it; or it learns that we are out.
-                Err(Failure::Stale(_)) if !deadline.passed() => patience::pause(GENERATION_STEP),
-                outcome => return Ok(outcome),
-            }
-        }
+        self.open_outbox()?;
+        let group = Group { consumer: &self.consumer, connection: &self.connection, name: &self.options.group };
+        let outbox = self.outbox.as_ref().expect("it was opened above");
+        Ok(outbox.write(epoch, &list, &group))
     }
 }
 
@@ -301,7 +282,7 @@ impl Transport for KafkaTransport {
     fn poll(&mut self, records_max: usize, wait: Duration) -> Result<Polled, PortError> {
         let records_max = records_max.max(1);
         let deadline = Deadline::after(wait);
-        self.producer()?;
+        self.open_outbox()?;
         loop {
             self.drain(records_max)?;
             if let Some(change) = self.next_change() {

@@ -73,7 +73,7 @@ pub struct Case {
     pub check: fn(&mut dyn Fixture),
 }
 
-/// Every case.
+/// What every transport must do.
 pub const CASES: &[Case] = &[
     Case { name: "records come in order, without gap or repeat", check: reading::in_order },
     Case { name: "delivery starts again wherever the worker resumes", check: reading::resumes_anywhere },
@@ -88,12 +88,32 @@ pub const CASES: &[Case] = &[
     Case { name: "positions can be committed without outputs", check: committing::positions_alone },
     Case { name: "an empty epoch is no fault", check: committing::empty_epoch },
     Case { name: "stopped anywhere and started again, nothing is lost or doubled", check: committing::stop_anywhere },
-    Case { name: "a worker whose place was taken cannot commit", check: committing::replaced_worker },
+    Case { name: "an output goes to the partition it names", check: committing::named_partitions },
+    Case { name: "a partition that does not exist is refused", check: committing::unknown_partition },
 ];
 
-/// Runs every case, each with a fixture of its own.
-pub fn run<F: Fixture>(mut fixture: impl FnMut() -> F) {
-    for case in CASES {
+/// What a transport must do besides where it is exactly once.
+pub const EXACTLY_ONCE_CASES: &[Case] =
+    &[Case { name: "a worker whose place was taken cannot commit", check: committing::replaced_worker }];
+
+/// What a transport must do besides where it is at least once.
+pub const AT_LEAST_ONCE_CASES: &[Case] = &[
+    Case { name: "a crash between outputs and positions loses nothing", check: committing::outputs_before_positions },
+    Case { name: "positions stay where an output failed", check: committing::no_positions_without_outputs },
+];
+
+/// Runs every case for a transport that is exactly once, each with a fixture of its own.
+pub fn run<F: Fixture>(fixture: impl FnMut() -> F) {
+    run_cases(CASES.iter().chain(EXACTLY_ONCE_CASES), fixture);
+}
+
+/// Runs every case for a transport that is at least once, each with a fixture of its own.
+pub fn run_at_least_once<F: Fixture>(fixture: impl FnMut() -> F) {
+    run_cases(CASES.iter().chain(AT_LEAST_ONCE_CASES), fixture);
+}
+
+fn run_cases<'a, F: Fixture>(cases: impl Iterator<Item = &'a Case>, mut fixture: impl FnMut() -> F) {
+    for case in cases {
         tracing::info!(case = case.name, "running");
         (case.check)(&mut fixture());
     }

@@ -151,6 +151,7 @@ pub(super) fn numbered(topic: &Arc<str>, numbers: std::ops::Range<usize>) -> Vec
 pub(super) fn record(topic: &Arc<str>, key: &str, value: &str) -> OutputRecord {
     OutputRecord {
         topic: topic.clone(),
+        partition: None,
         key: Some(key.into()),
         value: value.into(),
         headers: Vec::new(),

@@ -3,16 +3,25 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use lapwing_connect::kafka::{KafkaConnection, KafkaOptions, KafkaProducer, KafkaTopics, KafkaTransport};
 use lapwing_vocabulary::port::{Producer, TopicLayout, Topics};
-use lapwing_vocabulary::{Epoch, Offset, OutputRecord, Partition, Polled, PortError, Records, Transport};
+use lapwing_vocabulary::{Epoch, Offset, OutputRecord, Partition, Polled, PortError, Processing, Records, Transport};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::client::DefaultClientContext;
 
 /// One wait of a worker.
 pub(crate) const WAIT: Duration = Duration::from_millis(100);
 /// Waits after which a test has failed: long enough for a group to notice a dead member.
 pub(crate) const WAITS_MAX: usize = 400;
+
+/// Records that a copying worker commits together at most.
+pub(crate) const EPOCH_RECORDS_MAX: usize = 50;
 
 pub(crate) fn address() -> String {
     #[expect(clippy::disallowed_methods, reason = "the one setting of this test")]
@@ -48,6 +57,21 @@ pub(crate) fn fresh_topic(stem: &str, partitions: i32) -> String {
         .expect("numbers do not run out")
 }
 
+/// Gives a topic more partitions, as an operator would.
+pub(crate) fn grow(topic: &str, partitions: usize) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", address()).create().unwrap();
+    let (options, wanted) = (AdminOptions::new(), NewPartitions::new(topic, partitions));
+    let mut answer = pin!(admin.create_partitions([&wanted], &options));
+    loop {
+        if let Poll::Ready(results) = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            results.unwrap().into_iter().for_each(|result| _ = result.unwrap());
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
 pub(crate) fn options(topic: &str, worker: &str) -> KafkaOptions {
     options_with(topic, worker, &[])
 }
@@ -58,6 +82,7 @@ pub(crate) fn options_with(topic: &str, worker: &str, properties: &[(&str, &str)
         properties,
         topic: topic.to_string(),
         group: format!("{topic}-group"),
+        processing: Processing::ExactlyOnce,
         transactional_id: format!("{topic}-{worker}"),
         give_up_after,
         max_record_bytes,
@@ -67,6 +92,7 @@ pub(crate) fn options_with(topic: &str, worker: &str, properties: &[(&str, &str)
 pub(crate) fn record(topic: &str, key: &str, value: &str) -> OutputRecord {
     OutputRecord {
         topic: topic.into(),
+        partition: None,
         key: Some(key.into()),
         value: value.into(),
         headers: vec![],
@@ -124,7 +150,7 @@ impl Worker {
 
     /// One poll, and what a worker does about it; the number of records it copied.
     pub(crate) fn step(&mut self) -> usize {
-        match self.transport.poll(50, WAIT).unwrap() {
+        match self.transport.poll(EPOCH_RECORDS_MAX, WAIT).unwrap() {
             Polled::Assigned(assigned) => {
                 for one in assigned {
                     self.held.insert(one.partition);
