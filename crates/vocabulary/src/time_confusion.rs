@@ -232,7 +232,7 @@ impl Confusion {
             6 => Some(Self::Century),
             100..400 if in_table(code - 100, DEFAULTS.len()) => Some(Self::Default(Place((code - 100) as u8))),
             400..700 if in_table(code - 400, EPOCHS.len()) => Some(Self::Epoch(Place((code - 400) as u8))),
-            1_160..=2_840 if (code - 1_160) % 15 == 0 && code != 2_000 => {
+            1_160..=2_840 if (code - 1_160).is_multiple_of(15) && code != 2_000 => {
                 Some(Self::Zone { minutes: code as i16 - 2_000 })
             }
             _ => None,
