@@ -96,7 +96,7 @@ impl Window {
             last_offset: offsets.last().copied().unwrap_or_default(),
             offsets,
             values,
-            before: told.filter(|_| cause == Cause::Amended).map(<[f64]>::into_vec),
+            before: told.map(<[f64]>::into_vec),
         }
     }
 

@@ -47,7 +47,7 @@ pub struct Closed {
     pub offsets: Vec<i64>,
     /// One value per column of the row; NaN is null.
     pub values: Vec<f64>,
-    /// Of an amended window, the values of the row before.
+    /// The values of the row before, whose place this one takes; `None` for the first row of a window.
     pub before: Option<Vec<f64>>,
 }
 
