@@ -19,6 +19,9 @@ mod window;
 mod decay;
 /// What is usual for an entity: decaying mean and variance with a prior, robust against outliers.
 mod baseline;
+/// What depends on single events of the past: previous values, places, first occurrences, seasons, peers.
+#[allow(dead_code)]
+mod parts;
 /// All features of a pipeline, compiled: one event in, one row of values out.
 pub mod graph;
 
