@@ -27,14 +27,14 @@ pub const Z_MAX: f64 = 50.0;
 /// From this many standard deviations on a value moves the baseline no further.
 const WINSOR_Z: f64 = 6.0;
 /// Observations the partition's baseline is worth for an entity without any of its own.
-const PRIOR_WEIGHT: f64 = 8.0;
+pub(crate) const PRIOR_WEIGHT: f64 = 8.0;
 /// Weight of own observations from which an entity stands alone.
-const OWN_WEIGHT: f64 = 32.0;
+pub(crate) const OWN_WEIGHT: f64 = 32.0;
 /// Weight of observations in the partition below which nothing is known: a variance of fewer is mostly chance.
-const KNOWN_WEIGHT: f64 = 5.0;
+pub(crate) const KNOWN_WEIGHT: f64 = 5.0;
 /// A standard deviation is taken to be at least this part of the level: just above the rounding of single-precision
 /// values, which would otherwise look like wild deviations from a constant.
-const DEVIATION_RELATIVE_MIN: f64 = 1e-6;
+pub(crate) const DEVIATION_RELATIVE_MIN: f64 = 1e-6;
 
 /// Returns how many standard deviations a value lies from the mean. Range: −50..=50.
 #[inline]
@@ -51,16 +51,16 @@ pub(crate) fn standardise_by(value: f64, middle: f64, scale: f64) -> f64 {
 
 /// What is usual: mean and variance.
 #[derive(Clone, Copy, Debug)]
-struct Usual {
-    mean: f64,
-    variance: f64,
+pub(crate) struct Usual {
+    pub(crate) mean: f64,
+    pub(crate) variance: f64,
 }
 
 impl Usual {
     /// The value, drawn to the limit if it lies beyond. The value's own size must not widen the limit, or the wildest
     /// would move the baseline most; only after nothing but zeros there is no other scale to go by.
     #[inline]
-    fn winsorised(self, value: f64) -> f64 {
+    pub(crate) fn winsorised(self, value: f64) -> f64 {
         let known = self.variance.sqrt().max(DEVIATION_RELATIVE_MIN * self.mean.abs());
         let deviation = if known == 0.0 { DEVIATION_RELATIVE_MIN * value.abs() } else { known };
         let reach = WINSOR_Z * deviation;
@@ -70,21 +70,21 @@ impl Usual {
 
 /// A decaying mean and variance at the moment of one event.
 #[derive(Clone, Copy, Debug)]
-struct Decaying {
+pub(crate) struct Decaying {
     /// Weight of all observations at `time`.
-    weight: f64,
-    mean: f64,
-    variance: f64,
+    pub(crate) weight: f64,
+    pub(crate) mean: f64,
+    pub(crate) variance: f64,
     /// Newest event time. Units: microseconds.
-    time: f64,
+    pub(crate) time: f64,
     /// Weight of the observation at hand: 1, or less if it is older than `time`.
-    own: f64,
+    pub(crate) own: f64,
 }
 
 impl Decaying {
     /// Reads the words and lets time pass up to `time`.
     #[inline]
-    fn load(words: &[f64], time: f64, length: f64) -> Self {
+    pub(crate) fn load(words: &[f64], time: f64, length: f64) -> Self {
         let loaded = Self { weight: words[0], mean: words[1], variance: words[2], time: words[3], own: 1.0 };
         if loaded.weight == 0.0 {
             return Self { time, ..loaded };
@@ -98,7 +98,7 @@ impl Decaying {
     /// Takes the value and writes the words.
     /// Source: West 1979, "Updating mean and variance estimates", with the weights decayed before.
     #[inline]
-    fn take(self, value: f64, words: &mut [f64]) {
+    pub(crate) fn take(self, value: f64, words: &mut [f64]) {
         let weight = self.weight + self.own;
         let (share, distance) = (self.own / weight, value - self.mean);
         words[0] = weight;
@@ -107,13 +107,13 @@ impl Decaying {
         words[3] = self.time;
     }
 
-    fn usual(self) -> Usual {
+    pub(crate) fn usual(self) -> Usual {
         Usual { mean: self.mean, variance: self.variance }
     }
 
     /// What is usual for this entity, given the partition as prior.
     #[inline]
-    fn with_prior(self, prior: Usual) -> Usual {
+    pub(crate) fn with_prior(self, prior: Usual) -> Usual {
         if self.weight >= OWN_WEIGHT {
             return self.usual();
         }

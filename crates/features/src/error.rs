@@ -53,12 +53,14 @@ pub enum FeatureError {
         longest: String,
     },
     /// A number of panes outside the bounds.
-    #[error("feature `{name}`: a window of {panes} panes is not possible; choose between 1 and {most}")]
+    #[error("feature `{name}`: a window of {panes} panes is not possible; choose between {least} and {most}")]
     Panes {
         /// The feature.
         name: String,
         /// The number asked for.
         panes: usize,
+        /// The fewest allowed.
+        least: usize,
         /// The most allowed.
         most: usize,
     },

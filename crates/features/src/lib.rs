@@ -19,6 +19,10 @@ pub mod lateness;
 mod input;
 /// Division by a number known beforehand.
 mod division;
+/// Which word means what, and how memory is carried over to another set of features.
+pub mod layout;
+/// A number as evenly spread bits.
+mod hash;
 /// What is remembered of a set of values: count, sum, moments, extremes, and sketches.
 mod accumulator;
 /// Rolling windows made of panes.
@@ -27,12 +31,10 @@ mod window;
 mod decay;
 /// What is usual for an entity: decaying mean and variance with a prior, robust against outliers.
 mod baseline;
-/// All measures that are neither a window's nor a baseline's, behind one shape.
-mod part;
+/// What depends on single events of the past: previous values, places, first occurrences, seasons, peers.
+mod parts;
 /// What a set of features needs, each thing once.
 mod plan;
-/// Which word means what, and how memory is carried over to another set of features.
-pub mod layout;
 /// The rows of words, and where each step has its own.
 mod rows;
 /// All features of a pipeline, compiled: one event in, one row of values out.

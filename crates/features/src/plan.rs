@@ -1,7 +1,7 @@
 use crate::baseline::Baseline;
 use crate::error::FeatureError;
 use crate::input::Input;
-use crate::part::Part;
+use crate::parts::Part;
 use crate::spec::{FeatureSpec, Measure, Over};
 use crate::window::{Wanted, Window};
 
@@ -91,7 +91,8 @@ impl<'a> Plan<'a> {
         let mut parts: Vec<PlannedPart> = Vec::new();
         for (spec, output) in self.features() {
             let inputs = self.inputs(spec);
-            let Some((part, identity)) = Part::new(spec, output, &inputs, &self.columns) else { continue };
+            let Some(part) = Part::new(spec, output) else { continue };
+            let identity = part.identity(spec);
             match parts.iter_mut().find(|same| same.identity == identity) {
                 Some(same) => same.part.join(part),
                 None => parts.push(PlannedPart { part, identity, inputs, peers: self.group(spec) }),

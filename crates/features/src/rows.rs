@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::baseline::{BASELINE_WORDS, Baseline};
 use crate::input::Input;
 use crate::layout::{Block, Move, Piece};
-use crate::part::Part;
+use crate::parts::Part;
 use crate::plan::{Plan, PlannedPart};
 use crate::spec::quoted;
 

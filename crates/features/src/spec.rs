@@ -12,7 +12,9 @@ pub const LENGTH_MICROS_MAX: i64 = 366 * DAY;
 /// The most panes of a window: which of them are filled is kept in the 63 bits of a word that is never NaN.
 pub const PANES_MAX: usize = 60;
 /// The longest sequence: each of its values is a column of its own.
-pub const SEQUENCE_LENGTH_MAX: usize = 32;
+pub const SEQUENCE_LENGTH_MAX: usize = 64;
+/// Panes with values below which there is no correlation: two points always lie on a line, and three nearly do.
+pub const CORRELATION_PANES_MIN: usize = 4;
 /// The whole of a probability. Units: parts per million.
 pub const PPM: u32 = 1_000_000;
 
@@ -386,10 +388,11 @@ impl FeatureSpec {
             let over = self.over.name();
             return Err(FeatureError::Span { name, measure, over, allowed: spans.join("` or `") });
         }
+        let least = if matches!(self.measure, Measure::Correlation { .. }) { CORRELATION_PANES_MIN } else { 1 };
         if let Over::Window { panes, .. } = self.over
-            && !(1..=PANES_MAX).contains(&panes)
+            && !(least..=PANES_MAX).contains(&panes)
         {
-            return Err(FeatureError::Panes { name, panes, most: PANES_MAX });
+            return Err(FeatureError::Panes { name, panes, least, most: PANES_MAX });
         }
         let Over::Baseline { season, peers, .. } = &self.over else { return Ok(()) };
         let setting = if season.is_some() { "season" } else { "peers" };

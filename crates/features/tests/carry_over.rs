@@ -3,11 +3,11 @@
 mod drive;
 
 use drive::{Driver, Event, baseline, measure, spec, window};
-use lapwing_features::{FeatureError, FeatureSpec, Graph, Layout, Over};
+use lapwing_features::{FeatureError, FeatureSpec, Graph, Layout, Measure, Over, Season};
 use lapwing_vocabulary::time::{HOUR, MINUTE, SECOND};
 use proptest::prelude::*;
 
-const WORDS: [&str; 15] = [
+const WINDOW_WORDS: [&str; 17] = [
     "events",
     "count",
     "sum",
@@ -23,22 +23,43 @@ const WORDS: [&str; 15] = [
     "iqr_position",
     "entropy",
     "share",
+    "first_seen",
+    "correlation",
 ];
+const BASELINE_WORDS: [&str; 4] = ["zscore", "robust_zscore", "ewma", "rarity"];
+const PAST_WORDS: [&str; 8] =
+    ["last", "delta", "velocity", "acceleration", "since_event", "since_last", "first_seen", "sequence"];
 
 /// Every measure of a window over windows of two kinds, and every baseline, of two columns.
 fn every_feature() -> Vec<FeatureSpec> {
     let mut specs = Vec::new();
     for column in ["x", "y"] {
-        for (place, panes) in [12, 3].into_iter().enumerate() {
-            for word in WORDS {
+        for (place, panes) in [12, 5].into_iter().enumerate() {
+            for word in WINDOW_WORDS {
                 let over = Over::Window { length_micros: MINUTE, panes };
                 specs.push(spec(&format!("{word}_{column}_{place}"), measure(word, column), over));
             }
         }
-        let peers = Over::Baseline { length_micros: HOUR, season: None, peers: Some("kind".into()) };
-        specs.push(spec(&format!("usual_{column}"), measure("zscore", column), baseline(HOUR)));
-        specs.push(spec(&format!("usual_for_kind_{column}"), measure("zscore", column), peers));
+        for (place, season, peers) in [
+            (0, None, None),
+            (1, None, Some("kind")),
+            (2, Some(Season::Day), None),
+            (3, Some(Season::Week), Some("rank")),
+        ] {
+            let over = Over::Baseline { length_micros: HOUR, season, peers: peers.map(str::to_owned) };
+            specs.push(spec(&format!("usual_{column}_{place}"), measure("zscore", column), over));
+        }
+        for word in BASELINE_WORDS {
+            specs.push(spec(&format!("{word}_{column}_baseline"), measure(word, column), baseline(HOUR)));
+        }
+        for word in PAST_WORDS {
+            specs.push(spec(&format!("{word}_{column}_past"), measure(word, column), Over::Past));
+        }
     }
+    let [latitude, longitude] = ["x", "y"].map(str::to_owned);
+    let distance = Measure::GeoDistance { latitude: latitude.clone(), longitude: longitude.clone() };
+    specs.push(spec("distance", distance, Over::Past));
+    specs.push(spec("speed", Measure::GeoSpeed { latitude, longitude }, Over::Past));
     specs
 }
 

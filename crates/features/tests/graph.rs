@@ -22,6 +22,20 @@ fn mixed() -> Vec<FeatureSpec> {
         spec("median_y", measure("median", "y"), Over::Window { length_micros: MINUTE, panes: 4 }),
         spec("surprise_x", measure("entropy", "x"), Over::Window { length_micros: MINUTE, panes: 1 }),
         spec("peers_x", measure("zscore", "x"), kind),
+        spec("with_kind_x", measure("correlation", "x"), Over::Window { length_micros: MINUTE, panes: 5 }),
+        spec(
+            "season_y",
+            measure("zscore", "y"),
+            Over::Baseline { length_micros: HOUR, season: Some(Season::Day), peers: None },
+        ),
+        spec("robust_y", measure("robust_zscore", "y"), baseline(HOUR)),
+        spec("smooth_y", measure("ewma", "y"), baseline(HOUR)),
+        spec("rare_y", measure("rarity", "y"), baseline(HOUR)),
+        spec("delta_y", measure("delta", "y"), Over::Past),
+        spec("acceleration_y", measure("acceleration", "y"), Over::Past),
+        spec("since", measure("since_event", ""), Over::Past),
+        spec("first_y", measure("first_seen", "y"), Over::Past),
+        spec("before_x", measure("sequence", "x"), Over::Past),
     ]
 }
 
@@ -58,8 +72,8 @@ fn columns_are_listed_once_in_the_order_of_their_first_use() {
     let graph = Graph::new(mixed()).unwrap();
     assert_eq!(graph.columns(), ["y", "x"]);
     assert_eq!(graph.names()[..3], ["usual_y", "mean_x", "events"]);
-    assert_eq!(graph.shared_words(), 12, "three baselines of four words; equal ones are shared");
-    assert_eq!((graph.peers(), graph.group_words(0)), (&["kind".to_owned()][..], 4));
+    assert_eq!(graph.shared_words(), 29, "four baselines of four words and a robust one of 13; equal ones are shared");
+    assert_eq!((graph.peers(), graph.group_words(0)), (&["kind".to_owned()][..], 17));
 }
 
 #[test]
@@ -103,7 +117,7 @@ fn the_digest_tells_features_apart_and_stays_for_ever() {
     assert_eq!(variants.len(), 10);
     assert_eq!(
         digest(mixed()),
-        "b305bb54c3e61e4c71aa870c797c4660",
+        "a2eb85ddb8e15ebeada30788c914eb2a",
         "a change here makes every stored snapshot be refused: raise LAYOUT_VERSION"
     );
 }
@@ -140,7 +154,7 @@ fn what_cannot_be_computed_is_refused_with_its_name_and_the_remedy() {
     let quantile = refused(Measure::Quantile { column: "x".into(), q_ppm: 1_000_001 }, window(MINUTE));
     assert!(quantile.ends_with("choose between 0 and 1"), "{quantile}");
     let sequence = refused(Measure::Sequence { column: "x".into(), length: 0 }, Over::Past);
-    assert!(sequence.ends_with("choose between 1 and 32"), "{sequence}");
+    assert!(sequence.ends_with("choose between 1 and 64"), "{sequence}");
 }
 
 #[test]

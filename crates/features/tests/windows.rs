@@ -141,6 +141,47 @@ proptest! {
     }
 }
 
+/// The sketches, which do not depend on the order of values.
+const SKETCHES: [&str; 6] = ["distinct", "median", "iqr_position", "robust_zscore", "entropy", "share"];
+
+/// The slow, obvious twin of sketches over panes: a sketch of one pane that never ends, of the values in the window,
+/// sorted, and at last the event's own.
+fn one_pane(mut values: Vec<f64>, last: f64) -> Vec<u64> {
+    let never = Over::Window { length_micros: 366 * DAY, panes: 1 };
+    let mut driver = Driver::new(SKETCHES.map(|word| spec(word, measure(word, "x"), never.clone())).to_vec());
+    values.sort_by(f64::total_cmp);
+    let mut fold = |value| driver.fold(Event { entity: 0, time: 0, inputs: vec![value] });
+    values.into_iter().for_each(|value| drop(fold(value)));
+    fold(last).into_iter().map(f64::to_bits).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_sketch_of_panes_is_to_the_bit_that_of_all_values_in_the_window(
+        panes in 1..8_usize,
+        events in prop::collection::vec((step(), value()), 1..60),
+    ) {
+        let over = Over::Window { length_micros: MINUTE, panes };
+        let mut driver = Driver::new(SKETCHES.map(|word| spec(word, measure(word, "x"), over.clone())).to_vec());
+        let mut taken: Vec<(i64, f64)> = Vec::new();
+        let (mut time, mut newest) = (0, i64::MIN);
+        for (step, value) in events {
+            time += step;
+            let out = driver.fold(Event { entity: 0, time, inputs: vec![value] });
+            newest = newest.max(time);
+            let pane = |time: i64| time.div_euclid((MINUTE + panes as i64 - 1) / panes as i64);
+            let inside = |time: i64| pane(newest) - pane(time) < panes as i64;
+            let values = taken.iter().filter(|(time, _)| inside(*time)).map(|(_, value)| *value).collect();
+            if inside(time) {
+                let bits: Vec<u64> = out.into_iter().map(f64::to_bits).collect();
+                prop_assert_eq!(bits, one_pane(values, value));
+                taken.push((time, value));
+            }
+        }
+    }
+}
+
 #[test]
 fn an_event_older_than_the_window_changes_nothing_and_is_answered_all_the_same() {
     let mut driver = Driver::new(every_measure(MINUTE));

@@ -13,7 +13,7 @@
 //! ```
 
 use super::counters::{COUNTER_WORDS, COUNTERS, count, raise};
-use super::distinct::mix;
+use crate::hash::spread;
 
 /// Words.
 pub(super) const WORDS: usize = COUNTER_WORDS + 2;
@@ -64,7 +64,7 @@ fn weight(count: u32) -> f64 {
 
 /// The top six bits of the hash.
 fn counter_of(value: f64) -> usize {
-    (mix(value) >> 58) as usize
+    (spread(value) >> 58) as usize
 }
 
 #[cfg(test)]

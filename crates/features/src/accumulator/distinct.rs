@@ -11,6 +11,8 @@
 //! Source: Flajolet, Fusy, Gandouet, Meunier 2007, "HyperLogLog: the analysis of a near-optimal cardinality estimation
 //! algorithm", figure 3. The large-range correction is not needed with 64-bit hashes.
 
+use crate::hash::spread;
+
 /// Registers.
 const REGISTERS: usize = 128;
 /// Words of the registers.
@@ -31,7 +33,7 @@ pub(super) fn clear(words: &mut [f64; WORDS]) {
 
 /// Adds one value.
 pub(super) fn add(words: &mut [f64; WORDS], value: f64) {
-    let hash = mix(value);
+    let hash = spread(value);
     let register = (hash >> (64 - REGISTERS.trailing_zeros())) as usize;
     let rest = hash << REGISTERS.trailing_zeros();
     let rank = (rest.leading_zeros() + 1).min(RANK_MAX);
@@ -76,19 +78,6 @@ fn rank_of(words: &[f64; WORDS], register: usize) -> u64 {
 /// 2^−rank, by its exponent.
 fn half_to(rank: u64) -> f64 {
     f64::from_bits((1023 - rank) << 52)
-}
-
-/// Returns a hash of the value in which every bit depends on every bit of it; −0 and 0 are one value.
-/// Source: the finaliser of SplitMix64: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators",
-/// with the constants of Stafford's variant 13.
-#[inline]
-pub(super) fn mix(value: f64) -> u64 {
-    let bits = if value == 0.0 { 0 } else { value.to_bits() };
-    // Without a step of the generator before it the finaliser would map 0 to 0.
-    let mut hash = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ hash >> 31
 }
 
 #[cfg(test)]
