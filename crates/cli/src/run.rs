@@ -124,13 +124,13 @@ impl Running {
         }
         for index in 0..workers {
             let transport = transports.transport(index, workers)?;
-            let markers = plan.topics.markers.as_ref().map(|_| transports.topics()).transpose()?;
+            let topics = transports.has_topics().then(|| transports.topics()).transpose()?;
             let around = Surroundings {
                 plan: plan.clone(),
                 models: models.clone(),
                 table_copies: store.is_some().then(|| folder.join("tables")),
                 store: store.clone(),
-                markers,
+                topics,
                 spill: folder.join("spill"),
                 workers,
                 status: status.clone(),

@@ -74,6 +74,11 @@ impl Transports {
         }
     }
 
+    /// Whether there are topics at all.
+    pub fn has_topics(&self) -> bool {
+        !matches!(self.kind, Kind::Files(_))
+    }
+
     /// Number of workers that have something to do.
     pub fn workers(&self, settings: &Pipeline) -> Result<usize, Failure> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

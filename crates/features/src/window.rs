@@ -221,6 +221,16 @@ impl Window {
         }
     }
 
+    /// Writes the features as they are at a time without taking an event; those that need an event's own value do not
+    /// exist.
+    pub(crate) fn show(&self, hot: &mut [f64], ring: &[f64], time: i64, no_inputs: &[f64], out: &mut [f64]) {
+        let (head, total) = hot.split_at_mut(HEAD);
+        self.advance(head, total, ring, self.pane_of(time));
+        for feature in &self.outputs {
+            out[feature.output] = read(feature, &total[feature.at..], no_inputs);
+        }
+    }
+
     #[inline]
     fn pane_of(&self, time: i64) -> i64 {
         self.resolution.divide(time).0

@@ -170,7 +170,7 @@ impl Aggregate {
 
 /// What the words of a snapshot mean.
 /// Errors: text, if it is older than this kind of description, or damaged.
-pub(crate) fn layout_of(header: &Header) -> Result<StateLayout, String> {
+pub fn layout_of(header: &Header) -> Result<StateLayout, String> {
     serde_json::from_slice(&header.identity.layout)
         .map_err(|error| format!("it does not say what its words mean ({error}); it was written by an older Lapwing"))
 }

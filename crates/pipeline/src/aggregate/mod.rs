@@ -272,7 +272,8 @@ impl Aggregate {
             return Ok((!none.windows.is_empty()).then_some(none));
         };
         let words = self.entities.peek(slot)?;
-        let values = self.graph.show(&words, self.watermark.value());
+        let now = self.watermark.max_seen().unwrap_or_default();
+        let values = self.graph.show(&words, now);
         let features = self.graph.names().iter().cloned().zip(values).collect();
         let last_event = self.entities.last_seen(slot).map(EventTime);
         Ok(Some(Entity { last_event, features, windows, bytes: self.entities.entity_bytes() }))

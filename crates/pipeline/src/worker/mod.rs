@@ -35,6 +35,8 @@ use snapshots::Snapshots;
 const REFRESH_MICROS: i64 = 1_000_000;
 /// How often the backlog is asked for. Units: microseconds.
 const BACKLOG_MICROS: i64 = 500_000;
+/// How often the retention of the source is looked at. Units: microseconds.
+const RETENTION_MICROS: i64 = 60_000_000;
 /// Longest wait in one poll, so that a stop is noticed. Units: microseconds.
 const WAIT_MICROS_MAX: i64 = 100_000;
 /// What a worker is given besides its transport.
@@ -47,8 +49,8 @@ pub struct Surroundings {
     pub store: Option<Arc<SnapshotStore>>,
     /// Folder for copies of reference tables; goes with `store`.
     pub table_copies: Option<PathBuf>,
-    /// Reads the markers of a partition that is taken up; `None` where nothing writes them.
-    pub markers: Option<Box<dyn Topics>>,
+    /// Topics of the same log, to read markers and to watch the retention of the source; `None` without topics.
+    pub topics: Option<Box<dyn Topics>>,
     /// Folder for entities that do not fit into memory.
     pub spill: PathBuf,
     /// Number of workers that share this process' memory.
@@ -76,6 +78,7 @@ pub struct Worker<T> {
     committed_at: i64,
     refreshed_at: i64,
     backlog_at: i64,
+    retention_at: i64,
 }
 
 /// How a worker ended without error.
@@ -108,6 +111,7 @@ impl<T: Transport> Worker<T> {
             committed_at: around.clock.wall_micros(),
             refreshed_at: 0,
             backlog_at: 0,
+            retention_at: around.clock.wall_micros(),
             around,
         })
     }
@@ -266,6 +270,10 @@ impl<T: Transport> Worker<T> {
             let backlog = self.transport.backlog()?;
             self.at_end = backlog.records == 0;
             self.around.status.set_backlog(self.index, backlog.records);
+        }
+        if now - self.retention_at >= RETENTION_MICROS {
+            self.retention_at = now;
+            self.watch_retention()?;
         }
         if now - self.refreshed_at >= REFRESH_MICROS {
             self.refreshed_at = now;

@@ -73,7 +73,7 @@ impl<T: Transport> Worker<T> {
 
     /// The markers that replay has to repeat.
     fn markers_of(&mut self, assignment: &Assignment, recovery: &Recovery) -> Result<Vec<Marker>, RunError> {
-        let (Some(topic), Some(topics)) = (&self.around.plan.topics.markers, &mut self.around.markers) else {
+        let (Some(topic), Some(topics)) = (&self.around.plan.topics.markers, &mut self.around.topics) else {
             return Ok(Vec::new());
         };
         if assignment.committed.is_none() {

@@ -79,6 +79,20 @@ impl<T: Transport> Worker<T> {
         }
     }
 
+    /// Warns before retention drops records that a restart would need.
+    pub(super) fn watch_retention(&mut self) -> Result<(), RunError> {
+        let (Some(topics), Some(_)) = (&mut self.around.topics, &self.snapshots) else { return Ok(()) };
+        let Some(state) = topics.describe(self.around.plan.source_name())? else { return Ok(()) };
+        for (partition, running) in &self.running {
+            let bounds = usize::try_from(*partition).ok().and_then(|at| state.partitions.get(at));
+            let (Some((earliest, end)), Some(snapshot)) = (bounds, running.snapshot) else { continue };
+            if let Some(warning) = retention_risk(snapshot, *earliest, *end) {
+                tracing::warn!(partition, %warning, "a restart now might not find what it needs");
+            }
+        }
+        Ok(())
+    }
+
     /// A partition that comes back may have been another's meanwhile: its next snapshot is a full one.
     pub(super) fn forget_snapshots(&mut self, partition: Partition) {
         if let Some(snapshots) = &mut self.snapshots {
