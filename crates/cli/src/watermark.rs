@@ -10,7 +10,8 @@ use lapwing_features::{Lateness, advise, disorder_micros};
 use lapwing_pipeline::decode::Decoder;
 use lapwing_pipeline::plan::{Plan, Purpose};
 use lapwing_pipeline::settings::Overrides;
-use lapwing_vocabulary::{ConfusionTally, EventTime, Records};
+use lapwing_vocabulary::time_confusion::ConfusionTally;
+use lapwing_vocabulary::{EventTime, Records};
 
 use crate::failure::{CONFIGURATION, DATA, Failure};
 use crate::history::History;
@@ -123,7 +124,7 @@ fn tell(seen: &Seen, plan: &Plan, json: bool) {
         return crate::print_line(&answer.to_string());
     }
     crate::print_line(&advice.to_string());
-    if let Some(confusion) = seen.confusion.report() {
+    if let Some(confusion) = seen.confusion.finding() {
         crate::print_line(&confusion.to_string());
     }
     if seen.refused > 0 {
