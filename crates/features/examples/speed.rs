@@ -67,6 +67,7 @@ fn sketches() -> [Measure; 5] {
 /// The state of a partition without peers.
 struct Memory {
     words: usize,
+    number: usize,
     entities: Vec<f64>,
     shared: Vec<f64>,
     out: Vec<f64>,
@@ -74,11 +75,12 @@ struct Memory {
 }
 
 impl Memory {
-    fn new(graph: &Graph, entities: usize) -> Self {
+    fn new(graph: &Graph, number: usize) -> Self {
         let words = graph.entity_words();
         let mut memory = Self {
             words,
-            entities: vec![0.0; words * entities],
+            number,
+            entities: vec![0.0; words * number],
             shared: vec![0.0; graph.shared_words()],
             out: vec![0.0; graph.names().len()],
             seed: 1,
@@ -107,7 +109,7 @@ impl Memory {
     /// The place of a chosen entity's words, the time of the event with this number, and its value.
     fn draw(&mut self, number: usize) -> (usize, EventTime, f64) {
         self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let entity = (self.seed >> 33) as usize % (self.entities.len() / self.words);
+        let entity = (self.seed >> 33) as usize % self.number;
         let time = 1_700_000_000_000_000 + number as i64 * (1_000_000 / EVENTS_PER_SECOND);
         (entity * self.words, EventTime(time), (self.seed >> 40) as f64)
     }

@@ -9,7 +9,7 @@ use crate::layout::{CarryOver, Layout};
 use crate::plan::Plan;
 use crate::rows::{Common, PlacedBaseline, PlacedPart, Rows};
 use crate::spec::FeatureSpec;
-use crate::window::Window;
+use crate::window::{Window, fetch};
 
 /// Raised whenever the meaning of a word of state changes, so that older snapshots are refused and rebuilt by replay.
 pub const LAYOUT_VERSION: u32 = 2;
@@ -175,13 +175,12 @@ impl Graph {
     /// a block of events before folding them waits for all at once instead of one after the other.
     #[inline]
     pub fn touch(&self, entity: &[f64], time: EventTime) {
-        const LINE_WORDS: usize = 8;
         let (hot, mut rings) = entity.split_at(self.hot_words);
         let plain = &hot[..self.window_words + self.baselines.len() * BASELINE_WORDS];
-        let mut bits = plain.iter().step_by(LINE_WORDS).fold(0, |bits, word| bits ^ word.to_bits());
+        let mut bits = fetch(plain);
         // Of a part with many words an event needs few, and which only the part knows.
         for part in &self.parts {
-            bits ^= hot[part.own.clone()].first().map_or(0, |word| word.to_bits());
+            bits ^= hot.get(part.own.start).map_or(0, |word| word.to_bits());
         }
         let mut windows = &hot[..self.window_words];
         for window in &self.windows {

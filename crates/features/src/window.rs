@@ -196,10 +196,9 @@ impl Window {
     /// rings of a hundred thousand entities lie in main memory, and waits that begin together end together.
     #[inline]
     pub(crate) fn touch(&self, hot: &[f64], ring: &[f64], time: i64) -> u64 {
-        const LINE_WORDS: usize = 8;
         let pane = self.pane_of(time);
         let needed = if pane > hot[0] as i64 { ring } else { &ring[self.slot_words(pane)] };
-        needed.iter().step_by(LINE_WORDS).fold(0, |bits, word| bits ^ word.to_bits())
+        fetch(needed)
     }
 
     /// Takes one event and writes the features. An event older than the window is not taken in; the features are
@@ -315,6 +314,17 @@ impl Window {
     }
 }
 
+/// Reads one word of each cache line and answers something that depends on all of them.
+#[inline]
+pub(crate) fn fetch(words: &[f64]) -> u64 {
+    const LINE_WORDS: usize = 8;
+    let (mut at, mut bits) = (0, 0);
+    while let Some(word) = words.get(at) {
+        (at, bits) = (at + LINE_WORDS, bits ^ word.to_bits());
+    }
+    bits
+}
+
 /// What has to be remembered for a measure over a window of this length, and how it is read from that; `None` for the
 /// measures that no window keeps.
 fn kept(measure: &Measure, length_micros: i64) -> Option<(Accumulator, How)> {
@@ -351,6 +361,16 @@ fn read(feature: &Output<Reading>, words: &[f64], inputs: &[f64]) -> f64 {
         Reading::Mean => mean(words),
         Reading::Deviation => variance(words).sqrt(),
         Reading::Extreme => Some(words[0]).filter(|value| value.is_finite()).unwrap_or(f64::NAN),
+        Reading::Distinct | Reading::Quantile(_) | Reading::Entropy | Reading::Share => {
+            read_sketch(feature, words, inputs)
+        }
+    }
+}
+
+/// Apart, so that the plain readings stay small enough to become part of the loop that calls them.
+#[inline(never)]
+fn read_sketch(feature: &Output<Reading>, words: &[f64], inputs: &[f64]) -> f64 {
+    match feature.reading {
         Reading::Distinct => distinct(words),
         Reading::Quantile(share) => quantiles(words, [share])[0],
         Reading::Entropy => entropy(words),
@@ -358,6 +378,7 @@ fn read(feature: &Output<Reading>, words: &[f64], inputs: &[f64]) -> f64 {
             let value = feature.input.map_or(f64::NAN, |input| input.read(inputs));
             if usable(value) { share(words, value) } else { f64::NAN }
         }
+        _ => f64::NAN,
     }
 }
 
@@ -367,13 +388,20 @@ fn judge(judgement: Judgement, words: &[f64], value: f64) -> f64 {
     if !usable(value) {
         return f64::NAN;
     }
-    if matches!(judgement, Judgement::Zscore) {
-        let variance = variance(words);
-        return if variance.is_nan() { f64::NAN } else { standardise(value, mean(words), variance) };
+    match judgement {
+        Judgement::Zscore => {
+            let variance = variance(words);
+            if variance.is_nan() { f64::NAN } else { standardise(value, mean(words), variance) }
+        }
+        Judgement::IqrPosition => judge_by_quartiles(words, value, 1.0),
+        Judgement::RobustZscore => judge_by_quartiles(words, value, IQR_DEVIATIONS),
     }
+}
+
+#[inline(never)]
+fn judge_by_quartiles(words: &[f64], value: f64, parts_per_range: f64) -> f64 {
     let Some([low, median, high]) = quartiles(words) else { return f64::NAN };
-    let scale = if matches!(judgement, Judgement::RobustZscore) { IQR_DEVIATIONS } else { 1.0 };
-    standardise_by(value, median, (high - low) / scale)
+    standardise_by(value, median, (high - low) / parts_per_range)
 }
 
 #[cfg(test)]

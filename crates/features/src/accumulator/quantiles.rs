@@ -240,7 +240,8 @@ pub(crate) fn quartiles(words: &[f64]) -> Option<[f64; 3]> {
 
 /// Number of values.
 fn number(words: &[f64]) -> f64 {
-    words[ZEROS] + (0..COUNTERS).map(|counter| f64::from(count(words, counter))).sum::<f64>()
+    let pair = |word: &f64| (word.to_bits() & 0xffff_ffff) + (word.to_bits() >> 32);
+    words[ZEROS] + words[..COUNTER_WORDS].iter().map(pair).sum::<u64>() as f64
 }
 
 /// Walks the buckets in ascending order and answers each rank on its way.
@@ -258,20 +259,20 @@ struct Reader<const K: usize> {
 impl<const K: usize> Reader<K> {
     /// Passes a bucket of `n` values: the value of rank r in it lies at (r + ½)/n of its width.
     fn pass(&mut self, n: f64, bounds: impl Fn() -> (f64, f64)) {
-        if n == 0.0 || self.next == K {
-            return;
-        }
-        let (low, high) = bounds();
-        let value = |rank: f64| low + (high - low) * ((rank + 0.5) / n);
-        while self.next < K && self.ranks[self.next] <= self.below + n - 1.0 {
-            let rank = self.ranks[self.next] - self.below;
-            // A rank between the last value of the bucket before and the first of this one.
-            let between = self.last + (value(0.0) - self.last) * (rank + 1.0);
-            self.answers[self.next] = if rank < 0.0 { between } else { value(rank) };
-            self.next += 1;
+        // Where the next rank lies further on, not even between this bucket and the next, nobody asks for bounds.
+        if n > 0.0 && self.next < K && self.ranks[self.next] < self.below + n {
+            let (low, high) = bounds();
+            let value = |rank: f64| low + (high - low) * ((rank + 0.5) / n);
+            while self.next < K && self.ranks[self.next] <= self.below + n - 1.0 {
+                let rank = self.ranks[self.next] - self.below;
+                // A rank between the last value of the bucket before and the first of this one.
+                let between = self.last + (value(0.0) - self.last) * (rank + 1.0);
+                self.answers[self.next] = if rank < 0.0 { between } else { value(rank) };
+                self.next += 1;
+            }
+            self.last = value(n - 1.0);
         }
         self.below += n;
-        self.last = value(n - 1.0);
     }
 }
 

@@ -134,8 +134,8 @@ impl Part {
         each!(self, part => part.clear(own, group));
     }
 
-    /// Takes one event and writes the features.
-    #[inline]
+    /// Takes one event and writes the features. Apart, so that a graph without parts keeps a small loop.
+    #[inline(never)]
     pub(crate) fn fold(&self, own: &mut [f64], group: &mut [f64], time: i64, inputs: &[f64], out: &mut [f64]) {
         each!(self, part => part.fold(own, group, time, inputs, out));
     }

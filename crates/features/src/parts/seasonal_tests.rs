@@ -108,7 +108,7 @@ proptest! {
                 taken.push((time, value));
                 let hour = time.div_euclid(HOUR).rem_euclid(24) as usize;
                 let (total, mean, deviation) = twin(&taken, time, length);
-                let newest = taken.iter().map(|(time, _)| *time).max().unwrap();
+                let newest = taken.iter().map(|(time, _)| *time).max().expect("there were events");
                 let now = (-((newest as f64 - driver.own[4]) / length as f64)).exp();
                 let found = unpack(driver.own[HEAD + 2 * hour + 1]);
                 prop_assert!(near(found.1 * now, total, 1e-5 * total), "weight {} {total}", found.1 * now);
