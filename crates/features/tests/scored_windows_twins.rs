@@ -68,7 +68,7 @@ fn shuffled(events: &[Ev], delays: &[i64]) -> Vec<Ev> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_row_and_placement_is_that_of_the_twin(spec in any_spec(), events in events(60), lag in 0..15_i64) {
@@ -197,9 +197,7 @@ proptest! {
         let (ample, scarce) = (rows_with(ROOM), rows_with(room));
         let mut names: Vec<_> = scarce.iter().map(name).collect();
         names.sort();
-        let told = names.len();
         names.dedup();
-        prop_assert!(names.len() <= told);
         let mut expected: Vec<_> = ample.iter().map(name).collect();
         expected.sort();
         prop_assert_eq!(names, expected);

@@ -11,8 +11,6 @@ use super::windows::Store;
 
 /// The format that is written, and the only one that is read.
 const VERSION: u8 = 1;
-/// The most bytes of a key: what a record's key may have at most in any transport.
-const KEY_BYTES_MAX: usize = 1 << 30;
 
 /// What is stored.
 pub(super) struct Stored {
@@ -160,7 +158,6 @@ fn read_entities<T>(
     let mut before: Option<Arc<str>> = None;
     for _ in 0..many {
         let length = reader.u32()? as usize;
-        reader.check(length <= KEY_BYTES_MAX, "a key that is too long")?;
         let key = std::str::from_utf8(reader.take(length)?).map_err(|_| reader.fault("a key is not UTF-8"))?;
         let key: Arc<str> = key.into();
         reader.check(before.as_ref().is_none_or(|before| *before < key), "keys not in order")?;

@@ -70,14 +70,16 @@ impl Totals {
         self.distincts.iter_mut().zip(&other.distincts).for_each(|(distinct, other)| distinct.merge(other));
     }
 
-    /// The values of a row.
+    /// The values of a row. A missing value is always the same NaN, for told values are stored.
     pub(super) fn values(&self, layout: &Layout) -> Vec<f64> {
         let read = |reading: &Reading| match *reading {
             Reading::Events => self.events as f64,
             Reading::Word(at) => self.words[at],
             Reading::Mean(at) if self.words[at] == 0.0 => f64::NAN,
             Reading::Mean(at) => mean(&self.words[at..]),
-            Reading::Deviation(at) => variance(&self.words[at..]).sqrt(),
+            Reading::Deviation(at) => {
+                Some(variance(&self.words[at..])).filter(|variance| !variance.is_nan()).map_or(f64::NAN, f64::sqrt)
+            }
             Reading::Extreme(at) => Some(self.words[at]).filter(|value| value.is_finite()).unwrap_or(f64::NAN),
             Reading::Edge(at) => self.edges[at].map_or(f64::NAN, |edge| edge.value),
             Reading::Distinct(at) => self.distincts[at].count(),

@@ -9,9 +9,12 @@ use lapwing_vocabulary::EventTime;
 
 use super::Ev;
 
-/// What was told of a window: whether it had ended then, the number of rows, the row.
+/// What was told of a window.
 struct Told {
+    /// Whether it had ended in any row.
     ended: bool,
+    /// Whether it had ended in the last row.
+    at_end: bool,
     rows: u32,
     events: u64,
     values: Vec<f64>,
@@ -78,7 +81,7 @@ impl Twin {
     fn let_go(&mut self, cuts: &[Cut], event: &Ev) {
         let gone: Vec<&Cut> = cuts.iter().filter(|cut| holds(cut, event) && !self.is_kept(cut)).collect();
         for cut in gone {
-            let told = Told { ended: true, rows: 0, events: cut.events.len() as u64, values: Vec::new() };
+            let told = Told { ended: true, at_end: true, rows: 0, events: cut.events.len() as u64, values: Vec::new() };
             self.told.insert((cut.key.clone(), cut.start), told);
         }
     }
@@ -214,7 +217,7 @@ impl Twin {
             let ended = cut.full || cut.end <= self.watermark;
             let early = self.due.get(&name).is_some_and(|due| *due <= self.watermark);
             let told = self.told.get(&name);
-            let known = told.is_some_and(|told| told.ended && told.events == cut.events.len() as u64);
+            let known = told.is_some_and(|told| told.at_end && told.events == cut.events.len() as u64);
             if (!ended && !early) || (ended && known) {
                 continue;
             }
@@ -227,7 +230,8 @@ impl Twin {
             let row = row(&cut, cause, told);
             self.due.remove(&name);
             let (rows_so_far, events) = (row.revision + 1, row.events);
-            let told = Told { ended: ended || had_ended, rows: rows_so_far, events, values: row.values.clone() };
+            let values = row.values.clone();
+            let told = Told { ended: ended || had_ended, at_end: ended, rows: rows_so_far, events, values };
             self.told.insert(name, told);
             rows.push(row);
         }
