@@ -3,6 +3,7 @@
 //! `cargo run --release -p lapwing-state --example speed -- [folder] [entities] [spilled entities]`
 
 use std::error::Error;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -53,10 +54,30 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
-    let start = now();
+/// Time on the clock, and what of it this thread was at work: other programs disturb the first.
+#[derive(Clone, Copy)]
+struct Took {
+    wall: Duration,
+    work: Duration,
+}
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2?} ({:.2?} at work)", self.wall, self.work)
+    }
+}
+
+fn timed<T>(act: impl FnOnce() -> T) -> (T, Took) {
+    let (start, worked) = (now(), at_work());
     let result = act();
-    (result, start.elapsed())
+    (result, Took { wall: start.elapsed(), work: at_work().saturating_sub(worked) })
+}
+
+/// Time that this thread was at work; only Linux tells it, to a few milliseconds.
+fn at_work() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split(' ').next().and_then(|number| number.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
 }
 
 #[expect(clippy::print_stdout, reason = "this program's output is its figures")]
@@ -112,7 +133,7 @@ fn slices(
     for slice in keys.chunks(SLICE) {
         let (done, took) = timed(|| act(slice));
         done?;
-        times.push(took.as_nanos() as f64 / slice.len() as f64);
+        times.push(took.wall.as_nanos() as f64 / slice.len() as f64);
     }
     times.sort_by(f64::total_cmp);
     Ok(format!("{:.0} ns (fastest {:.0})", times[times.len() / 2], times[0]))
@@ -158,7 +179,7 @@ fn freeze(count: usize) -> Result<(), Box<dyn Error>> {
             }
             Ok(())
         });
-        done.map(|()| took / (count as u32 / 10).max(1))
+        done.map(|()| took.work / (count as u32 / 10).max(1))
     };
     let copied = work(&mut table, &mut chance)?;
     drop(frozen);
@@ -170,14 +191,14 @@ fn freeze(count: usize) -> Result<(), Box<dyn Error>> {
             drop(frozen);
             // Every chunk is the table's own again, as it is for a busy table after a while.
             (0..count).step_by(2).for_each(|number| drop(table.words_mut(number as u32).map(|words| words[0] = 1.0)));
-            took
+            took.wall
         })
         .collect();
     again.sort();
     let taken_back = work(&mut table, &mut chance)?;
     say(&format!(
-        "freeze of {count} entities × {FREEZE_WIDTH} words: full at first {full:.1?}, again {:.1?} to {:.1?}, a tenth \
-         changed {delta:.1?}; access while the snapshot holds all {copied:.0?}, after it {taken_back:.0?}",
+        "freeze of {count} entities × {FREEZE_WIDTH} words: full at first {full}, again {:.1?} to {:.1?}, a tenth \
+         changed {delta}; access while the snapshot holds all {copied:.0?}, after it {taken_back:.0?}",
         again[0], again[8]
     ));
     Ok(())
@@ -211,10 +232,10 @@ fn snapshots(folder: &Path, count: usize) -> Result<(), Box<dyn Error>> {
     let make = &mut |_: &lapwing_state::Header, _: &str, words| Ok(EntityTable::new(vec![0.0; words]));
     let (restored, read) = timed(|| restore(&store, &identity, Features::Same, Some(2), 0, make));
     let found = restored?.snapshot.ok_or("nothing was restored")?.take_table("entities")?.len();
-    let rate = |time: Duration| raw as f64 / 1e6 / time.as_secs_f64();
+    let rate = |time: Took| raw as f64 / 1e6 / time.work.as_secs_f64();
     say(&format!(
-        "snapshot of {count} entities × {WIDTH} words, {} MB: encoded in {encode:.2?} ({:.0} MB/s), written and synced \
-         in {write:.2?} as {} MB; a tenth changed: {} MB in {changes:.2?}; {found} restored from both in {read:.2?}",
+        "snapshot of {count} entities × {WIDTH} words, {} MB: encoded in {encode} ({:.0} MB/s), written and synced \
+         in {write} as {} MB; a tenth changed: {} MB in {changes}; {found} restored from both in {read}",
         raw / 1_000_000,
         rate(encode),
         written.bytes / 1_000_000,
@@ -243,10 +264,11 @@ fn spill(folder: &Path, count: usize) -> Result<(), Box<dyn Error>> {
     let (encoded, encode) = timed(|| frozen.encode(&mut std::io::sink()));
     encoded?;
     say(&format!(
-        "{count} entities × {SPILL_WIDTH} words within 1 GiB ({} MB held): filled in {fill:.1?}; {:.0} random accesses \
-         per second ({:.2} chunks read and {:.2} written each); freeze {stall:.1?}, encoded in {encode:.1?}",
+        "{count} entities × {SPILL_WIDTH} words within 1 GiB ({} MB held): filled in {fill}; {:.0} random accesses \
+         per second, {:.0} per second at work ({:.2} chunks read and {:.2} written each); freeze {stall}, encoded in {encode}",
         table.memory_bytes() / 1_000_000,
-        keys.len() as f64 / took.as_secs_f64(),
+        keys.len() as f64 / took.wall.as_secs_f64(),
+        keys.len() as f64 / took.work.as_secs_f64(),
         (read - before.0) as f64 / keys.len() as f64,
         (written - before.1) as f64 / keys.len() as f64,
     ));

@@ -3,7 +3,7 @@ use std::io::{self, Read, Write};
 use crate::blocks::{BlockReader, BlockWriter};
 use crate::bytes::Reader;
 use crate::chunks::{FrozenChunk, Room, place};
-use crate::entities::EntityTable;
+use crate::entities::{EntityTable, WORDS_MAX};
 use crate::error::StateError;
 use crate::keys::{Key, KeyChunk, key_in};
 
@@ -91,8 +91,12 @@ impl FrozenTable {
     ///
     /// Errors: those of `out`; `TooLong` and `Storage` (a spilled chunk) inside `Other`.
     pub fn encode(self, out: &mut dyn Write) -> io::Result<()> {
+        let (what, length, longest) = ("the words of an entity", self.width, WORDS_MAX);
+        if length > longest {
+            return Err(io::Error::other(StateError::TooLong { what, length, longest }));
+        }
         let mut blocks = BlockWriter::new(out)?;
-        blocks.record().extend_from_slice(&length_u32("the words of an entity", self.width)?.to_le_bytes());
+        blocks.record().extend_from_slice(&(self.width as u32).to_le_bytes());
         blocks.record().extend_from_slice(&self.hand.to_le_bytes());
         blocks.flush()?;
         let mut records = Records { blocks, width: self.width, bits: self.bits, room: Room::default() };
@@ -198,11 +202,7 @@ pub(crate) fn read_table(
     let mut head = Reader::new("entities", blocks.next()?.unwrap_or_default());
     let (width, hand) = (head.u32().map_err(io::Error::other)?, head.u32().map_err(io::Error::other)?);
     head.end().map_err(io::Error::other)?;
-    let mut table = make(width as usize).map_err(io::Error::other)?;
-    if table.width() != width as usize {
-        let fault = format!("{width} words per entity, {} expected", table.width());
-        return Err(io::Error::other(StateError::malformed("entities", fault)));
-    }
+    let mut table = make_table(width, make).map_err(io::Error::other)?;
     let mut put = Vec::new();
     while let Some(block) = blocks.next()? {
         read_records(block, &mut table, &mut put).map_err(io::Error::other)?;
@@ -211,6 +211,22 @@ pub(crate) fn read_table(
         return Err(io::Error::other(StateError::malformed("entities", "an entity is there twice")));
     }
     Ok(table)
+}
+
+/// Makes a table for so many words per entity, and checks that it has as many.
+pub(crate) fn make_table(
+    width: u32,
+    make: impl FnOnce(usize) -> Result<EntityTable, StateError>,
+) -> Result<EntityTable, StateError> {
+    let width = width as usize;
+    if width > WORDS_MAX {
+        return Err(StateError::malformed("entities", format!("{width} words per entity, at most {WORDS_MAX} fit")));
+    }
+    let table = make(width)?;
+    if table.width() == width {
+        return Ok(table);
+    }
+    Err(StateError::malformed("entities", format!("{width} words per entity, {} expected", table.width())))
 }
 
 fn read_records(block: &[u8], table: &mut EntityTable, put: &mut Vec<u32>) -> Result<(), StateError> {
