@@ -45,7 +45,7 @@ impl Chance {
     }
 
     fn below(&mut self, end: usize) -> usize {
-        (u128::from(self.next()) * end as u128 >> 64) as usize
+        ((u128::from(self.next()) * end as u128) >> 64) as usize
     }
 }
 
@@ -112,6 +112,14 @@ fn filled(mut table: EntityTable, count: usize) -> Result<EntityTable, Box<dyn E
     Ok(table)
 }
 
+/// A fold that waits for all words of its entity, one after the other, as a long one does.
+#[inline]
+fn fold(table: &mut EntityTable, slot: u32) -> Result<(), Box<dyn Error>> {
+    let words = table.words_mut(slot)?;
+    words[0] = words.iter().fold(1.0, |sum, word| sum * 0.5 + word);
+    Ok(())
+}
+
 /// What an event costs beside its fold: a few words of its entity are changed.
 #[inline]
 fn touch(table: &mut EntityTable, slot: u32, time: i64) -> Result<(), Box<dyn Error>> {
@@ -143,26 +151,37 @@ fn accesses(count: usize) -> Result<(), Box<dyn Error>> {
     let mut table = filled(EntityTable::new(vec![0.0; WIDTH]), count)?;
     let mut chance = Chance(2);
     let keys: Vec<String> = (0..ACCESSES).map(|_| key(chance.below(count))).collect();
-    let one = slices(&keys, |keys| {
-        for key in keys {
-            let (slot, _) = table.slot(key, i64::MIN)?;
-            touch(&mut table, slot, 0)?;
-        }
-        Ok(())
-    })?;
+    let one = slices(&keys, |keys| each(&mut table, keys, |table, slot| touch(table, slot, 0)))?;
+    let folded = slices(&keys, |keys| each(&mut table, keys, fold))?;
     let ahead = slices(&keys, |keys| {
         let mut guesses = [None; AHEAD];
         for keys in keys.chunks(AHEAD) {
             table.find_ahead(keys.iter().map(String::as_str), &mut guesses);
             for (key, guess) in keys.iter().zip(guesses) {
                 let (slot, _) = table.slot_guessed(key, guess, i64::MIN)?;
-                touch(&mut table, slot, 0)?;
+                fold(&mut table, slot)?;
             }
         }
         Ok(())
     })?;
     let megabytes = table.memory_bytes() / 1_000_000;
-    say(&format!("{count} entities × {WIDTH} words, {megabytes} MB: {one} per access, in blocks of {AHEAD} {ahead}"));
+    say(&format!(
+        "{count} entities × {WIDTH} words, {megabytes} MB: {one} per access; with a fold over all words {folded}, in \
+         blocks of {AHEAD} looked up ahead {ahead}"
+    ));
+    Ok(())
+}
+
+/// Looks each key up and does something to its entity.
+fn each(
+    table: &mut EntityTable,
+    keys: &[String],
+    act: impl Fn(&mut EntityTable, u32) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    for key in keys {
+        let (slot, _) = table.slot(key, i64::MIN)?;
+        act(table, slot)?;
+    }
     Ok(())
 }
 

@@ -163,6 +163,16 @@ impl Chunks {
         }
     }
 
+    /// Asks for the first words of a slot, if they are in memory, and does nothing with them: the processor has them
+    /// near when they are needed.
+    #[inline]
+    pub(crate) fn touch(&self, slot: u32) {
+        let (chunk, words) = place(slot, self.bits, self.width);
+        if let Chunk::Owned(all) = &self.chunks[chunk] {
+            std::hint::black_box(all.get(words.start).copied());
+        }
+    }
+
     /// Chunks there are.
     pub(crate) fn len(&self) -> usize {
         self.chunks.len()

@@ -31,7 +31,7 @@ pub struct FrozenTable {
 #[derive(Debug)]
 enum Content {
     Whole { keys: Vec<KeyChunk>, times: Vec<i64>, chunks: Vec<FrozenChunk> },
-    Changes { entries: Vec<(u32, Key, i64)>, chunks: Vec<(u32, FrozenChunk)> },
+    Changes { keys: Vec<KeyChunk>, entries: Vec<(u32, i64)>, chunks: Vec<(u32, FrozenChunk)> },
 }
 
 impl FrozenTable {
@@ -50,10 +50,11 @@ impl FrozenTable {
         width: usize,
         bits: u32,
         hand: u32,
-        entries: Vec<(u32, Key, i64)>,
+        keys: Vec<KeyChunk>,
+        entries: Vec<(u32, i64)>,
         chunks: Vec<(u32, FrozenChunk)>,
     ) -> Self {
-        Self { width, bits, hand, content: Content::Changes { entries, chunks } }
+        Self { width, bits, hand, content: Content::Changes { keys, entries, chunks } }
     }
 
     /// What it holds.
@@ -109,11 +110,12 @@ impl FrozenTable {
                     records.put_chunk(&chunk, slots.map(entry))?;
                 }
             }
-            Content::Changes { entries, chunks } => {
+            Content::Changes { keys, entries, chunks } => {
                 let mut rest = &entries[..];
                 for (number, chunk) in chunks {
-                    let here = rest.partition_point(|(slot, ..)| slot >> self.bits == number);
-                    records.put_chunk(&chunk, rest[..here].iter().map(|(slot, key, time)| (*slot, key, *time)))?;
+                    let here = rest.partition_point(|(slot, _)| slot >> self.bits == number);
+                    let entry = |(slot, time): &(u32, i64)| (*slot, key_in(&keys, *slot), *time);
+                    records.put_chunk(&chunk, rest[..here].iter().map(entry))?;
                     rest = &rest[here..];
                 }
             }

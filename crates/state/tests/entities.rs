@@ -119,6 +119,34 @@ fn spilled_entities_come_back_and_memory_stays_within_the_budget() {
 }
 
 #[test]
+fn what_is_frozen_stays_while_its_chunks_go_to_disk_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut table = EntityTable::with_budget(vec![0.0; 64], 1, &folder.path().join("spill")).unwrap();
+    let fill = |table: &mut EntityTable, word: f64| {
+        for number in 0..1000_u32 {
+            let (slot, _) = table.slot(&number.to_string(), i64::MIN).unwrap();
+            table.words_mut(slot).unwrap().fill(word + f64::from(number));
+        }
+    };
+    fill(&mut table, 0.5);
+    let before = content(&table);
+    let full = table.freeze(Kind::Full);
+    let writer = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        full.encode(&mut bytes).map(|()| bytes)
+    });
+    fill(&mut table, 0.25);
+    let changes = table.freeze(Kind::Delta);
+    let after = content(&table);
+    fill(&mut table, 0.125);
+    let back = decoded(&writer.join().unwrap().unwrap(), vec![0.0; 64]).unwrap();
+    assert_eq!(content(&back), before);
+    let mut bytes = Vec::new();
+    changes.encode(&mut bytes).unwrap();
+    assert_eq!(content(&common::read(&bytes, back).unwrap()), after);
+}
+
+#[test]
 fn a_spill_file_that_cannot_be_made_is_named() {
     let fault = EntityTable::with_budget(vec![0.0], 1, Path::new("/dev/null/spill")).unwrap_err().to_string();
     assert!(fault.starts_with("create the spill file /dev/null/spill: "), "{fault}");

@@ -169,3 +169,32 @@ fn what_was_handed_over_is_written_before_the_end() {
     drop(world.snapshotter);
     assert_eq!(world.store.list(3).unwrap().len(), 1);
 }
+
+#[test]
+fn a_partition_let_go_while_its_snapshot_is_under_way_begins_a_new_chain() {
+    let mut world = world();
+    let place = world.place.clone();
+    let gate = place.gate.lock().unwrap();
+    world.submit(10);
+    world.snapshotter.forget(3);
+    drop(gate);
+    assert!(world.snapshotter.wait()[0].result.is_ok());
+    assert_eq!(world.written(20).0, Kind::Full, "changes would be told of a memory that nobody has");
+}
+
+#[test]
+fn a_thread_that_has_ended_loses_no_snapshot_without_a_word() {
+    let mut world = world();
+    let place = world.place.clone();
+    let poisoned = std::thread::spawn(move || {
+        let _gate = place.gate.lock().unwrap();
+        panic!("the place is broken from here on");
+    });
+    assert!(poisoned.join().is_err());
+    for offset in [10, 20] {
+        let (kind, done) = world.written(offset);
+        assert_eq!((kind, done.len(), done[0].offset), (Kind::Full, 1, offset));
+        let fault = done[0].result.as_ref().unwrap_err().to_string();
+        assert!(fault.starts_with("hand over a snapshot to the thread that writes them: "), "{fault}");
+    }
+}
