@@ -19,8 +19,6 @@ const SEED: u64 = 0x6c61_7077_696e_6721;
 const UNSEEN: i64 = i64::MIN;
 /// Last event time of a free slot: the clock hand passes it with the one comparison that it makes anyway.
 const VACANT: i64 = i64::MAX;
-/// Most words of an entity that are written and read back: what a damaged number can make a reader reserve.
-pub(crate) const WORDS_MAX: usize = 1 << 20;
 /// Most slots: the last number stays free for "none".
 const SLOTS_MAX: u32 = u32::MAX - 1;
 

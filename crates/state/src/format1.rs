@@ -34,9 +34,8 @@ use crate::bytes::Reader;
 use crate::chain::Plan;
 use crate::entities::EntityTable;
 use crate::error::StateError;
-use crate::frozen::{make_table, read_words};
-use crate::read::MakeTable;
-use crate::snapshot::{Header, Identity, Snapshot};
+use crate::snapshot::{Header, Identity, MakeTable, Snapshot};
+use crate::thaw::{make_table, read_words};
 
 /// The one section that is a table.
 const ENTITIES: &str = "entities";

@@ -5,9 +5,9 @@ use std::thread::JoinHandle;
 
 use lapwing_vocabulary::{Offset, Partition};
 
-use crate::chain::{Chain, Link, Plan, plan_snapshot};
+use crate::chain::{Chain, Link, Plan, Written, plan_snapshot};
 use crate::error::StateError;
-use crate::snapshot::{SnapshotParts, Written};
+use crate::snapshot::SnapshotParts;
 use crate::store::SnapshotStore;
 
 /// Snapshots that may wait, of all partitions of a worker: each holds on to the memory of its moment.
