@@ -8,6 +8,8 @@ use crate::error::StateError;
 const BLOCK_BYTES: usize = 256 << 10;
 /// Most bytes of a block: what a damaged length can make a reader reserve.
 const BLOCK_BYTES_MAX: usize = 64 << 20;
+/// Shorter blocks are stored as they are: there is nothing to gain.
+const PACKED_FROM_BYTES: usize = 1 << 10;
 /// The fastest level: numbers hardly get smaller with more effort.
 const LEVEL: i32 = 1;
 
@@ -52,15 +54,24 @@ impl<'a> BlockWriter<'a> {
             let fault = StateError::TooLong { what: "an entity", length, longest: BLOCK_BYTES_MAX };
             return Err(io::Error::other(fault));
         }
-        self.packed.clear();
-        self.packed.reserve(zstd::zstd_safe::compress_bound(length));
-        self.packer.compress_to_buffer(&self.raw, &mut self.packed)?;
-        let stored = if self.packed.len() < length { &self.packed } else { &self.raw };
+        let stored = self.pack()?;
+        let stored = if stored { &self.packed } else { &self.raw };
         self.out.write_all(&(length as u32).to_le_bytes())?;
         self.out.write_all(&(stored.len() as u32).to_le_bytes())?;
         self.out.write_all(stored)?;
         self.raw.clear();
         Ok(())
+    }
+
+    /// Compresses the block; `false` if it does not get smaller.
+    fn pack(&mut self) -> io::Result<bool> {
+        if self.raw.len() < PACKED_FROM_BYTES {
+            return Ok(false);
+        }
+        self.packed.clear();
+        self.packed.reserve(zstd::zstd_safe::compress_bound(self.raw.len()));
+        self.packer.compress_to_buffer(&self.raw, &mut self.packed)?;
+        Ok(self.packed.len() < self.raw.len())
     }
 
     /// Ends the section.

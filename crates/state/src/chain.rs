@@ -3,12 +3,20 @@
 use lapwing_vocabulary::Offset;
 
 use crate::frozen::Kind;
-use crate::snapshot::Written;
 
 /// Most snapshots of changes upon a full one: what a restart has to read one after the other.
 const LINKS_MAX: u16 = 20;
 /// A chain ends when its changes have more than this part of the bytes of its full snapshot.
 const DELTA_BYTES_PART: u64 = 2;
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Length of the file.
+    pub bytes: u64,
+    /// Checksum at its end, by which the next link of the chain knows it.
+    pub checksum: u32,
+}
 
 /// What the next snapshot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

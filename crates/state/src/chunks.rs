@@ -11,9 +11,9 @@ use crate::bits::Bits;
 use crate::error::StateError;
 use crate::spill::{Page, SpillFile};
 
-/// Most bytes of a chunk, unless one entity is larger. Small enough that the copy after a snapshot is about a
-/// microsecond; large enough that a million entities are some hundred thousand chunks.
-const CHUNK_BYTES: usize = 8 << 10;
+/// Most bytes of a chunk, unless one entity is larger. Small enough that the copy after a snapshot is a microsecond or
+/// two; large enough that a million entities are a hundred thousand chunks, which a snapshot has to go through.
+const CHUNK_BYTES: usize = 16 << 10;
 /// The same for tables with a budget: what is read and written for one entity.
 const PAGE_BYTES: usize = 4 << 10;
 /// Most entities of a chunk, as a power of two: for very small entities.
@@ -163,6 +163,16 @@ impl Chunks {
         }
     }
 
+    /// Asks for the first words of a slot, if they are in memory, and does nothing with them: the processor has them
+    /// near when they are needed.
+    #[inline]
+    pub(crate) fn touch(&self, slot: u32) {
+        let (chunk, words) = place(slot, self.bits, self.width);
+        if let Chunk::Owned(all) = &self.chunks[chunk] {
+            std::hint::black_box(all.get(words.start).copied());
+        }
+    }
+
     /// Chunks there are.
     pub(crate) fn len(&self) -> usize {
         self.chunks.len()
@@ -263,8 +273,7 @@ impl Chunks {
 }
 
 impl FrozenChunk {
-    /// The words of a slot of this chunk; `room` is where a spilled chunk is read into. Reads the file at the first
-    /// slot asked for only if `fresh`.
+    /// The words of the chunk; `room` is where a spilled one is read into.
     pub(crate) fn load<'a>(&'a self, width: usize, bits: u32, room: &'a mut Room) -> Result<&'a [f64], StateError> {
         match self {
             Self::Held(words) => Ok(words),

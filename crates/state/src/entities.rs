@@ -108,6 +108,17 @@ impl EntityTable {
         self.index_of(hash_of(key.as_bytes()), key)
     }
 
+    /// [`EntityTable::find`] for several keys at once, and a look at their words, so that their memory is waited for
+    /// together and not one after the other. Shape: `guesses` is at least as long as `keys`.
+    pub fn find_ahead<'k>(&self, keys: impl Iterator<Item = &'k str>, guesses: &mut [Option<u32>]) {
+        for (key, guess) in keys.zip(guesses.iter_mut()) {
+            *guess = self.find(key);
+        }
+        for slot in guesses.iter().flatten() {
+            self.chunks.touch(*slot);
+        }
+    }
+
     #[inline]
     fn index_of(&self, hash: u64, key: &str) -> Option<u32> {
         self.index.find(hash, |slot| self.keys.get(*slot).bytes() == Some(key.as_bytes())).copied()
@@ -243,13 +254,11 @@ impl EntityTable {
                 FrozenTable::whole(width, bits, self.hand, self.keys.freeze(), self.times.clone(), chunks)
             }
             Kind::Delta => {
-                let dirty = self.dirty.ones().map(|slot| slot as u32);
-                let entry = |slot: u32| (slot, self.keys.get(slot).clone(), self.times[slot as usize]);
-                let entries: Vec<_> = dirty.map(entry).collect();
-                let mut touched: Vec<_> = entries.iter().map(|(slot, ..)| slot >> bits).collect();
+                let entries: Vec<_> = self.dirty.ones().map(|slot| (slot as u32, self.times[slot])).collect();
+                let mut touched: Vec<_> = entries.iter().map(|(slot, _)| slot >> bits).collect();
                 touched.dedup();
                 let chunks = touched.into_iter().map(|chunk| (chunk, self.chunks.freeze(chunk as usize))).collect();
-                FrozenTable::changes(width, bits, self.hand, entries, chunks)
+                FrozenTable::changes(width, bits, self.hand, self.keys.freeze(), entries, chunks)
             }
         };
         self.dirty.clear();

@@ -34,9 +34,8 @@ use crate::bytes::Reader;
 use crate::chain::Plan;
 use crate::entities::EntityTable;
 use crate::error::StateError;
-use crate::frozen::read_words;
-use crate::read::MakeTable;
-use crate::snapshot::{Header, Identity, Snapshot};
+use crate::snapshot::{Header, Identity, MakeTable, Snapshot};
+use crate::thaw::{make_table, read_words};
 
 /// The one section that is a table.
 const ENTITIES: &str = "entities";
@@ -76,11 +75,8 @@ fn read_entities(
     make: impl FnOnce(usize) -> Result<EntityTable, StateError>,
 ) -> Result<EntityTable, StateError> {
     let mut reader = Reader::new("entities", bytes);
-    let (words, count) = (reader.u32()? as usize, reader.u64()?);
-    let mut table = make(words)?;
-    if words != table.width() {
-        return Err(reader.fault(format!("{words} words per entity, {} expected", table.width())));
-    }
+    let (words, count) = (reader.u32()?, reader.u64()?);
+    let mut table = make_table(words, make)?;
     for _ in 0..count {
         let length = reader.u32()?;
         let key = reader.utf8(u64::from(length))?;

@@ -1,14 +1,15 @@
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
-use crate::blocks::{BlockReader, BlockWriter};
-use crate::bytes::Reader;
+use crate::blocks::BlockWriter;
 use crate::chunks::{FrozenChunk, Room, place};
-use crate::entities::EntityTable;
 use crate::error::StateError;
 use crate::keys::{Key, KeyChunk, key_in};
 
 /// Length of a key that is not there.
-const NO_KEY: u32 = u32::MAX;
+pub(crate) const NO_KEY: u32 = u32::MAX;
+
+/// Most words of an entity that are written and read back: what a damaged number can make a reader reserve.
+pub(crate) const WORDS_MAX: usize = 1 << 20;
 
 /// What a snapshot holds of each table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum Kind {
     Delta,
 }
 
-/// A table as it was when [`EntityTable::freeze`] was called; it can be sent to another thread and written there.
+/// A table as it was when `EntityTable::freeze` was called; it can be sent to another thread and written there.
 #[derive(Debug)]
 pub struct FrozenTable {
     width: usize,
@@ -31,7 +32,7 @@ pub struct FrozenTable {
 #[derive(Debug)]
 enum Content {
     Whole { keys: Vec<KeyChunk>, times: Vec<i64>, chunks: Vec<FrozenChunk> },
-    Changes { entries: Vec<(u32, Key, i64)>, chunks: Vec<(u32, FrozenChunk)> },
+    Changes { keys: Vec<KeyChunk>, entries: Vec<(u32, i64)>, chunks: Vec<(u32, FrozenChunk)> },
 }
 
 impl FrozenTable {
@@ -50,10 +51,11 @@ impl FrozenTable {
         width: usize,
         bits: u32,
         hand: u32,
-        entries: Vec<(u32, Key, i64)>,
+        keys: Vec<KeyChunk>,
+        entries: Vec<(u32, i64)>,
         chunks: Vec<(u32, FrozenChunk)>,
     ) -> Self {
-        Self { width, bits, hand, content: Content::Changes { entries, chunks } }
+        Self { width, bits, hand, content: Content::Changes { keys, entries, chunks } }
     }
 
     /// What it holds.
@@ -91,8 +93,12 @@ impl FrozenTable {
     ///
     /// Errors: those of `out`; `TooLong` and `Storage` (a spilled chunk) inside `Other`.
     pub fn encode(self, out: &mut dyn Write) -> io::Result<()> {
+        let (what, length, longest) = ("the words of an entity", self.width, WORDS_MAX);
+        if length > longest {
+            return Err(io::Error::other(StateError::TooLong { what, length, longest }));
+        }
         let mut blocks = BlockWriter::new(out)?;
-        blocks.record().extend_from_slice(&length_u32("the words of an entity", self.width)?.to_le_bytes());
+        blocks.record().extend_from_slice(&(self.width as u32).to_le_bytes());
         blocks.record().extend_from_slice(&self.hand.to_le_bytes());
         blocks.flush()?;
         let mut records = Records { blocks, width: self.width, bits: self.bits, room: Room::default() };
@@ -105,11 +111,12 @@ impl FrozenTable {
                     records.put_chunk(&chunk, slots.map(entry))?;
                 }
             }
-            Content::Changes { entries, chunks } => {
+            Content::Changes { keys, entries, chunks } => {
                 let mut rest = &entries[..];
                 for (number, chunk) in chunks {
-                    let here = rest.partition_point(|(slot, ..)| slot >> self.bits == number);
-                    records.put_chunk(&chunk, rest[..here].iter().map(|(slot, key, time)| (*slot, key, *time)))?;
+                    let here = rest.partition_point(|(slot, _)| slot >> self.bits == number);
+                    let entry = |(slot, time): &(u32, i64)| (*slot, key_in(&keys, *slot), *time);
+                    records.put_chunk(&chunk, rest[..here].iter().map(entry))?;
                     rest = &rest[here..];
                 }
             }
@@ -173,68 +180,4 @@ fn put_words(out: &mut Vec<u8>, words: &[f64]) {
         }
     }
     out.truncate(start + mask_bytes + at);
-}
-
-/// Takes up what [`FrozenTable::encode`] has written, a whole table into an empty one, changes into what the snapshot
-/// before has left. On error the table is neither the one nor the other.
-/// Errors: those of `from`; `Malformed` inside `Other`.
-pub(crate) fn read_table(
-    from: &mut dyn Read,
-    make: impl FnOnce(usize) -> Result<EntityTable, StateError>,
-) -> io::Result<EntityTable> {
-    let mut blocks = BlockReader::new(from);
-    let mut head = Reader::new("entities", blocks.next()?.unwrap_or_default());
-    let (width, hand) = (head.u32().map_err(io::Error::other)?, head.u32().map_err(io::Error::other)?);
-    head.end().map_err(io::Error::other)?;
-    let mut table = make(width as usize).map_err(io::Error::other)?;
-    if table.width() != width as usize {
-        let fault = format!("{width} words per entity, {} expected", table.width());
-        return Err(io::Error::other(StateError::malformed("entities", fault)));
-    }
-    let mut put = Vec::new();
-    while let Some(block) = blocks.next()? {
-        read_records(block, &mut table, &mut put).map_err(io::Error::other)?;
-    }
-    if !table.settle(&put, hand) {
-        return Err(io::Error::other(StateError::malformed("entities", "an entity is there twice")));
-    }
-    Ok(table)
-}
-
-fn read_records(block: &[u8], table: &mut EntityTable, put: &mut Vec<u32>) -> Result<(), StateError> {
-    let mut reader = Reader::new("entities", block);
-    while reader.rest() > 0 {
-        let (slot, length) = (reader.u32()?, reader.u32()?);
-        let entity = match length {
-            NO_KEY => None,
-            _ => {
-                let key = reader.utf8(u64::from(length))?;
-                Some((key, i64::from_le_bytes(reader.array()?)))
-            }
-        };
-        if entity.is_some_and(|(_, time)| time == i64::MAX) {
-            return Err(reader.fault("an entity has the event time of a free slot"));
-        }
-        let left_out = || reader.fault(format!("slot {slot} comes before the slots below it"));
-        let words = table.put(slot, entity).map_err(|fault| fault.unwrap_or_else(left_out))?;
-        if entity.is_some() {
-            read_words(&mut reader, words)?;
-            put.push(slot);
-        }
-    }
-    Ok(())
-}
-
-pub(crate) fn read_words(reader: &mut Reader<'_>, words: &mut [f64]) -> Result<(), StateError> {
-    let mask = reader.take(words.len().div_ceil(8) as u64)?;
-    for (bits, eight) in mask.iter().zip(words.chunks_mut(8)) {
-        for (index, word) in eight.iter_mut().enumerate() {
-            *word = if bits & 1 << index != 0 { f64::from_bits(reader.u64()?) } else { 0.0 };
-        }
-    }
-    let spare = (8 - words.len() % 8) % 8;
-    match mask.last() {
-        Some(last) if last.leading_zeros() < spare as u32 => Err(reader.fault("a mask is longer than its entity")),
-        _ => Ok(()),
-    }
 }

@@ -10,14 +10,16 @@ mod keys;
 mod spill;
 /// Words in chunks that a snapshot shares until they change.
 mod chunks;
-/// The words of every entity, found by its key.
-pub mod entities;
 /// Reading numbers, texts and byte strings from bytes that may be anything.
 mod bytes;
 /// Sections as compressed blocks.
 mod blocks;
 /// A table as it was at a moment, and its bytes.
 pub mod frozen;
+/// The words of every entity, found by its key.
+pub mod entities;
+/// Takes up the bytes of a table.
+mod thaw;
 /// Chains of a full snapshot and changes: what to write next, what may go.
 pub mod chain;
 /// One partition's memory as a file: format, version, checksum.
@@ -37,14 +39,13 @@ pub mod recover;
 /// Acts on that decision: the newest snapshot that can be read.
 pub mod restore;
 
-pub use chain::{Chain, Link, Plan, plan_snapshot};
+pub use chain::{Chain, Link, Plan, Written, plan_snapshot};
 pub use entities::EntityTable;
 pub use error::StateError;
 pub use frozen::{FrozenTable, Kind};
 pub use place::{LocalFolder, SnapshotPlace};
-pub use read::MakeTable;
 pub use recover::{Candidate, Recovery, Warning, candidates, decide, retention_risk};
 pub use restore::{Features, Restored, restore};
-pub use snapshot::{Header, Identity, Snapshot, SnapshotParts, Written};
+pub use snapshot::{Header, Identity, MakeTable, Snapshot, SnapshotParts};
 pub use snapshotter::{Done, Snapshotter};
 pub use store::SnapshotStore;

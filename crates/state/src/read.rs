@@ -2,18 +2,15 @@ use std::io::{BufReader, Read};
 
 use crate::blocks::read_bytes;
 use crate::bytes::Reader;
-use crate::entities::EntityTable;
+use crate::chain::Written;
 use crate::error::StateError;
 use crate::format1;
-use crate::frozen::{Kind, read_table};
+use crate::frozen::Kind;
 use crate::snapshot::{
-    FORMAT_VERSION, HEADER_BYTES_MAX, Header, Holds, MAGIC, SECTION_BYTES_MAX, Snapshot, TRAILER_BYTES, Written,
+    FORMAT_VERSION, HEADER_BYTES_MAX, Header, Holds, MAGIC, MakeTable, SECTION_BYTES_MAX, Snapshot, TRAILER_BYTES,
     decode_header,
 };
-
-/// Makes an empty table for the words of a snapshot: its header, the table's name, the words per entity. It decides
-/// the initial words, and where entities spill to.
-pub type MakeTable<'a> = dyn FnMut(&Header, &str, usize) -> Result<EntityTable, StateError> + 'a;
+use crate::thaw::read_table;
 
 /// Magic and version.
 const PREFIX_BYTES: usize = 10;

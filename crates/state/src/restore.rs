@@ -3,9 +3,9 @@ use tracing::warn;
 
 use crate::chain::{Link, Plan};
 use crate::error::StateError;
-use crate::read::{MakeTable, Opened, open, verify};
+use crate::read::{Opened, open, verify};
 use crate::recover::{Candidate, Recovery, candidates, decide};
-use crate::snapshot::{Identity, Snapshot};
+use crate::snapshot::{Identity, MakeTable, Snapshot};
 use crate::store::{SnapshotStore, name_of};
 
 /// Where to start again, and the memory to start with.

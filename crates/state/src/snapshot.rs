@@ -5,7 +5,7 @@ use lapwing_vocabulary::{Offset, Partition};
 
 use crate::blocks::write_bytes;
 use crate::bytes::{Reader, length_u16, put_text};
-use crate::chain::Plan;
+use crate::chain::{Plan, Written};
 use crate::entities::EntityTable;
 use crate::error::StateError;
 use crate::frozen::{FrozenTable, Kind};
@@ -118,6 +118,10 @@ impl Snapshot {
     }
 }
 
+/// Makes an empty table for the words of a snapshot: its header, the table's name, the words per entity. It decides
+/// the initial words, and where entities spill to.
+pub type MakeTable<'a> = dyn FnMut(&Header, &str, usize) -> Result<EntityTable, StateError> + 'a;
+
 /// What a section holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holds {
@@ -137,15 +141,6 @@ impl Holds {
     fn of(code: u8) -> Option<Self> {
         [Self::Bytes, Self::Table(Kind::Full), Self::Table(Kind::Delta)].into_iter().find(|holds| holds.code() == code)
     }
-}
-
-/// What was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// Length of the file.
-    pub bytes: u64,
-    /// Checksum at its end, by which the next link of the chain knows it.
-    pub checksum: u32,
 }
 
 /// Writes a snapshot, version 2. All numbers are little-endian; a text is its length as u16, then UTF-8.

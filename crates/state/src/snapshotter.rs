@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use lapwing_vocabulary::{Offset, Partition};
 
-use crate::chain::{Chain, Link, Plan, plan_snapshot};
+use crate::chain::{Chain, Link, Plan, Written, plan_snapshot};
 use crate::error::StateError;
-use crate::snapshot::{SnapshotParts, Written};
+use crate::snapshot::SnapshotParts;
 use crate::store::SnapshotStore;
 
 /// Snapshots that may wait, of all partitions of a worker: each holds on to the memory of its moment.
@@ -21,7 +22,17 @@ pub struct Snapshotter {
 
     /// The chain of each partition that was written last.
     chains: BTreeMap<Partition, Chain>,
-    under_way: BTreeMap<Partition, Offset>,
+    under_way: BTreeMap<Partition, UnderWay>,
+    /// Snapshots that never reached the thread.
+    lost: Vec<Done>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    plan: Plan,
+    offset: Offset,
+    /// The next snapshot may continue it.
+    continued: bool,
 }
 
 #[derive(Debug)]
@@ -64,7 +75,8 @@ impl Snapshotter {
         let thread =
             std::thread::Builder::new().name("snapshots".into()).spawn(move || run(&store, &waiting, &results));
         let thread = thread.map_err(|e| StateError::storage("start the thread that writes snapshots to", place, e))?;
-        Ok(Self { jobs: Some(jobs), done, thread: Some(thread), chains: BTreeMap::new(), under_way: BTreeMap::new() })
+        let (chains, under_way) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { jobs: Some(jobs), done, thread: Some(thread), chains, under_way, lost: Vec::new() })
     }
 
     /// What the next snapshot of a partition, at `offset`, is to be; `None` while one is under way. Its tables are to
@@ -80,17 +92,20 @@ impl Snapshotter {
     /// from [`Snapshotter::poll`] as failed.
     pub fn submit(&mut self, plan: Plan, parts: SnapshotParts) {
         let (partition, offset) = (parts.identity.partition, parts.offset);
-        // The chain is known again when the thread has said so; whatever happens until then, the next is a full one.
         let jobs = self.jobs.as_ref().expect("only dropping the snapshotter takes it");
         match jobs.try_send(Job { plan, parts }) {
             Ok(()) => {
-                self.under_way.insert(partition, offset);
+                self.under_way.insert(partition, UnderWay { plan, offset, continued: true });
             }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.chains.remove(&partition);
-                tracing::error!(partition, offset, "snapshot not written: the thread that writes them has ended");
-            }
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.lose(partition, plan, offset),
         }
+    }
+
+    fn lose(&mut self, partition: Partition, plan: Plan, offset: Offset) {
+        self.chains.remove(&partition);
+        let source = io::Error::other("it has ended, or has more to do than it was made for");
+        let result = Err(StateError::storage("hand over a snapshot to", "the thread that writes them", source));
+        self.lost.push(Done { partition, offset, plan, result, unclean: None });
     }
 
     /// Whether a snapshot of the partition is under way.
@@ -100,7 +115,7 @@ impl Snapshotter {
 
     /// Snapshots that have ended since the last call, without waiting.
     pub fn poll(&mut self) -> Vec<Done> {
-        let mut ended = Vec::new();
+        let mut ended = std::mem::take(&mut self.lost);
         while let Ok(outcome) = self.done.try_recv() {
             ended.push(self.note(outcome));
         }
@@ -113,22 +128,30 @@ impl Snapshotter {
         while !self.under_way.is_empty() {
             match self.done.recv() {
                 Ok(outcome) => ended.push(self.note(outcome)),
-                Err(_) => self.under_way.clear(),
+                Err(_) => {
+                    for (partition, UnderWay { plan, offset, .. }) in std::mem::take(&mut self.under_way) {
+                        self.lose(partition, plan, offset);
+                    }
+                }
             }
         }
+        ended.append(&mut self.lost);
         ended
     }
 
     /// Forgets a partition's chain: its next snapshot is a full one. For a partition that is taken up or let go.
     pub fn forget(&mut self, partition: Partition) {
         self.chains.remove(&partition);
+        if let Some(under_way) = self.under_way.get_mut(&partition) {
+            under_way.continued = false;
+        }
     }
 
     fn note(&mut self, outcome: Outcome) -> Done {
         let Outcome { partition, offset, plan, result, unclean } = outcome;
-        self.under_way.remove(&partition);
+        let continued = self.under_way.remove(&partition).is_some_and(|under_way| under_way.continued);
         let before = self.chains.remove(&partition);
-        if let Ok(written) = &result {
+        if let (Ok(written), true) = (&result, continued) {
             self.chains.insert(partition, Chain::after(before.as_ref(), plan, offset, *written));
         }
         Done { partition, offset, plan, result, unclean }

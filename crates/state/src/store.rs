@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use lapwing_vocabulary::{Offset, Partition};
 
-use crate::chain::{Link, Plan, obsolete};
+use crate::chain::{Link, Plan, Written, obsolete};
 use crate::error::StateError;
 use crate::place::{LocalFolder, SnapshotPlace, UNFINISHED};
-use crate::snapshot::{SnapshotParts, Written, write_snapshot};
+use crate::snapshot::{SnapshotParts, write_snapshot};
 
 /// Ending of a full snapshot.
 const FULL: &str = ".snapshot";
