@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     /// Print the result as one line of JSON to standard output.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write the result as a section of a document.
+    /// Write the result as a table: into the place that a document has for it (docs/reliability.md), or as a new file.
     #[arg(long)]
     pub(crate) markdown: Option<PathBuf>,
     /// What the program under test was built from, for the result.

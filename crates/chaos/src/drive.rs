@@ -14,7 +14,7 @@ use crate::follower::{self, Follower};
 use crate::ledger::{EXAMPLES, Ledger};
 use crate::ownership::Ownership;
 use crate::plan::Plan;
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::say;
 use crate::scene::Scene;
 use crate::undisturbed;
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let mut verdict = compare(arguments, &broker, &scene, &name, &disturbed, &calm)?;
     verdict.unexpected_ends = disturbed.counts.unexpected.len() as u64;
 
-    let report = Report {
+    let result = Report {
         date: date.to_string(),
         lapwing: version(arguments, &scene)?,
         broker: broker_version(arguments, &broker),
@@ -61,8 +61,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, Failure> {
         verdict,
         command,
     };
-    publish(arguments, &report)?;
-    let holds = report.verdict.holds();
+    publish(arguments, &result)?;
+    let holds = result.verdict.holds();
     match holds && !arguments.keep {
         true => scene.remove(),
         false => say(&format!("logs of all processes are in {}", scene.folder.join("logs").display())),
@@ -190,8 +190,9 @@ fn broker_version(arguments: &Arguments, broker: &Broker) -> String {
 fn publish(arguments: &Arguments, report: &Report) -> Result<(), Failure> {
     say(&report.text(arguments));
     if let Some(path) = &arguments.markdown {
-        let what = format!("write {}", path.display());
-        std::fs::write(path, report.markdown(arguments)).map_err(Failure::io(what))?;
+        let before = std::fs::read_to_string(path).unwrap_or_default();
+        let after = report::put_into(&before, &report.markdown(arguments));
+        std::fs::write(path, after).map_err(Failure::io(format!("write {}", path.display())))?;
     }
     if arguments.json {
         let _ = writeln!(std::io::stdout(), "{}", report.json(arguments));

@@ -4,6 +4,9 @@ use crate::arguments::Arguments;
 use crate::campaign::Counts;
 use crate::verdict::Verdict;
 
+/// The lines of a document between which a result stands.
+const PLACE: [&str; 2] = ["<!-- the result begins -->\n", "<!-- the result ends -->\n"];
+
 /// Everything that a result says.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
@@ -83,7 +86,7 @@ impl Report {
         Value::Object(object)
     }
 
-    /// For a document: a table.
+    /// For a document: a table, and how to repeat it.
     pub(crate) fn markdown(&self, arguments: &Arguments) -> String {
         let mut text = String::from("| what | result |\n|---|---|\n");
         for (_, says, value) in self.rows(arguments) {
@@ -92,6 +95,16 @@ impl Report {
         let verdict = if self.verdict.holds() { "it holds" } else { "it does not hold" };
         text.push_str(&format!("| **verdict** | **{verdict}** |\n\n`{}`\n", self.command));
         text
+    }
+}
+
+/// Puts a section into a document, in place of the one that is there; a document without a place becomes the section.
+pub(crate) fn put_into(document: &str, section: &str) -> String {
+    let [begins, ends] = PLACE;
+    let parts = document.split_once(begins).and_then(|(before, rest)| Some((before, rest.split_once(ends)?.1)));
+    match parts {
+        Some((before, after)) => format!("{before}{begins}{section}{ends}{after}"),
+        None => section.to_owned(),
     }
 }
 
@@ -164,6 +177,14 @@ mod tests {
             verdict,
             command: "lapwing-chaos --seed 1".to_owned(),
         }
+    }
+
+    #[test]
+    fn a_result_takes_the_place_of_the_one_before_and_leaves_the_rest() {
+        let [begins, ends] = PLACE;
+        let document = format!("# Title\n{begins}old\n{ends}\nEnd.\n");
+        assert_eq!(put_into(&document, "new\n"), format!("# Title\n{begins}new\n{ends}\nEnd.\n"));
+        assert_eq!(put_into("# Title\n", "new\n"), "new\n");
     }
 
     #[test]
