@@ -34,7 +34,8 @@ struct Disturbed {
 pub(crate) fn run(arguments: &Arguments) -> Result<bool, Failure> {
     check(arguments)?;
     let date = clock::wall();
-    let name = format!("chaos-{}", date.0 / 1_000_000);
+    // Two campaigns may begin in the same second.
+    let name = format!("chaos-{}-{}", date.0 / 1_000_000, std::process::id());
     let broker = Broker::new(&arguments.broker, arguments.bootstrap.as_deref())?;
     let scene = Scene::make(arguments, &name)?;
     let command = command_line(arguments);
