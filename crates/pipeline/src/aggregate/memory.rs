@@ -76,6 +76,11 @@ impl Aggregate {
             windows: windows.map(|window| {
                 ScoredWindows::new(window.spec.clone(), window.open_max).expect("the settings were checked")
             }),
+            fresh: {
+                let mut fresh = vec![0.0; graph.entity_words()];
+                graph.init_entity(&mut fresh);
+                fresh
+            },
             scratch: Scratch {
                 inputs: vec![0.0; graph.columns().len()],
                 groups: Vec::new(),

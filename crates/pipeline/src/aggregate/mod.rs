@@ -35,7 +35,7 @@ use columns::{nan_to_null, number_column, text_rows, value};
 
 /// Events folded as one block: their entities are looked up first, so that the waits for memory overlap.
 const BLOCK: usize = 16;
-/// Entities looked at for expiry with each batch and event.
+/// Entities looked at for expiry with each event.
 const EXPIRY_SLOTS_PER_EVENT: usize = 2;
 
 /// The memory of one partition, and the fold that updates it.
@@ -51,6 +51,8 @@ pub struct Aggregate {
     dedup: Option<Dedup>,
     windows: Option<ScoredWindows>,
 
+    /// Words of an entity that has seen nothing.
+    fresh: Vec<f64>,
     scratch: Scratch,
 }
 
@@ -104,12 +106,21 @@ impl Aggregate {
     /// Folds a batch in, event by event in the order of arrival.
     /// Errors: `Storage`, when entities that lie on disk cannot be read or written.
     pub fn aggregate(&mut self, events: EventBatch) -> Result<Aggregated, StateError> {
-        let aggregated = match self.windows.is_some() {
+        match self.windows.is_some() {
             true => self.close_windows(events),
             false => self.fold_events(events),
-        }?;
-        self.entities.expire(self.expired_before(), EXPIRY_SLOTS_PER_EVENT * aggregated.taken as usize);
-        Ok(aggregated)
+        }
+    }
+
+    /// Finds an entity, new or known, and notes when it was seen; looks at a few others, so that those that are to be
+    /// forgotten are found without a pause. It does so with each event, and not with each batch: slots then follow from
+    /// the events alone.
+    #[inline]
+    fn meet(&mut self, entity: &str, time: EventTime, expired_before: i64) -> Result<u32, StateError> {
+        let (slot, _) = self.entities.slot(entity, expired_before)?;
+        self.entities.seen(slot, time.0);
+        self.entities.expire(expired_before, EXPIRY_SLOTS_PER_EVENT);
+        Ok(slot)
     }
 
     /// Event time has come at least this far although no record says so; returns the windows that close. `origin` says
@@ -167,8 +178,7 @@ impl Aggregate {
                 self.fold_block(&mut block, &events, &inputs, &peers, &mut features)?;
                 block.expired_before = expired_before;
             }
-            let (slot, _) = self.entities.slot(keys.value(row), expired_before)?;
-            self.entities.seen(slot, time.0);
+            let slot = self.meet(keys.value(row), time, expired_before)?;
             self.graph.touch(self.entities.words_mut(slot)?, time);
             block.rows.push((row, slot));
         }

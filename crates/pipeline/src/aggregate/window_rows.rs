@@ -122,16 +122,22 @@ impl Aggregate {
         window: &WindowRow,
         group: impl Fn(usize) -> &'a str,
     ) -> Result<(), StateError> {
-        let (slot, _) = self.entities.slot(entity, self.expired_before())?;
+        let expired_before = self.expired_before();
         let slots = load_groups(&mut self.groups, &mut self.scratch.groups, group)?;
-        let Scratch { inputs, groups, outputs } = &mut self.scratch;
         if window.cause == Cause::Final && !window.is_before {
-            self.entities.seen(slot, time.0);
+            let slot = self.meet(entity, time, expired_before)?;
+            let Scratch { inputs, groups, outputs } = &mut self.scratch;
             let words = self.entities.words_mut(slot)?;
             self.graph.fold(words, groups, &mut self.shared, time, inputs, outputs);
             return store_groups(&mut self.groups, &self.scratch.groups, &slots);
         }
-        let (mut words, mut shared) = (self.entities.words_mut(slot)?.to_vec(), self.shared.clone());
+        // An entity that has only had early rows is remembered by nothing yet.
+        let mut words = match self.entities.find(entity) {
+            Some(slot) => self.entities.peek(slot)?.into_owned(),
+            None => self.fresh.clone(),
+        };
+        let mut shared = self.shared.clone();
+        let Scratch { inputs, groups, outputs } = &mut self.scratch;
         self.graph.fold(&mut words, groups, &mut shared, time, inputs, outputs);
         Ok(())
     }
