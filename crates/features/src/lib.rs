@@ -21,10 +21,16 @@ mod decay;
 mod baseline;
 /// All features of a pipeline, compiled: one event in, one row of values out.
 pub mod graph;
+/// Windows as the scored unit: each window of an entity becomes a row.
+mod scored_window;
 
 pub use baseline::Z_MAX;
 pub use error::FeatureError;
 pub use graph::Graph;
+pub use scored_window::{
+    Arrival, Cause, Closed, OpenWindow, Placement, ScoredWindowError, ScoredWindowSpec, ScoredWindows, WindowColumn,
+    WindowKind, WindowMeasure,
+};
 pub use spec::{FeatureSpec, Measure, Over};
 pub use watermark::{Timeliness, Watermark};
 pub use window::PANES;

@@ -1,0 +1,83 @@
+use thiserror::Error;
+
+/// Why a set of windows was refused. Each is mended in the pipeline file by the person who wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ScoredWindowError {
+    /// A length of time outside the bounds.
+    #[error("window: {what} = {length} is not possible; choose between {shortest} and {longest}")]
+    Length {
+        /// The setting.
+        what: &'static str,
+        /// The length asked for.
+        length: String,
+        /// The shortest allowed.
+        shortest: String,
+        /// The longest allowed.
+        longest: String,
+    },
+    /// A step that would leave events out.
+    #[error(
+        "window: a step of {step} is longer than the size {size}, so events between two windows would be in neither; \
+         choose a step of at most {size}"
+    )]
+    StepAboveSize {
+        /// The size.
+        size: String,
+        /// The step.
+        step: String,
+    },
+    /// A size that is no multiple of the step.
+    #[error("window: the size {size} is no multiple of the step {step}; choose a size of {remedy}, say")]
+    Uneven {
+        /// The size.
+        size: String,
+        /// The step.
+        step: String,
+        /// A size that goes with the step.
+        remedy: String,
+    },
+    /// Too many steps in a size.
+    #[error("window: the size holds {steps} steps, {most} are possible; choose a longer step or a shorter size")]
+    Steps {
+        /// Steps in the size.
+        steps: i64,
+        /// The most allowed.
+        most: i64,
+    },
+    /// A window of no events.
+    #[error("window: a window of 0 events cannot be filled; choose at least 1")]
+    NoEvents,
+    /// A count without a timeout.
+    #[error(
+        "window: without `gap` and `age_max` the events of an entity that falls silent would wait for ever; give one"
+    )]
+    Unbounded,
+    /// Early rows of sliding windows.
+    #[error(
+        "window: sliding windows have no early rows, for one ends at each step; leave `early` out, or shorten `step`"
+    )]
+    EarlySliding,
+    /// No values.
+    #[error("window: a row without values cannot be scored; give at least one column, such as a `count`")]
+    NoColumns,
+    /// A column without a name.
+    #[error("window: the name of column number {number} is empty; give it one")]
+    EmptyName {
+        /// Place in the list, from 1.
+        number: usize,
+    },
+    /// Two columns of one name.
+    #[error("window: the name `{name}` is used twice; rename one of the two")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// A measure that needs a column has none.
+    #[error("window: `{name}`: `{measure}` needs a column; name one (only `count` works without, and counts events)")]
+    MissingColumn {
+        /// The name.
+        name: String,
+        /// The measure.
+        measure: &'static str,
+    },
+}
