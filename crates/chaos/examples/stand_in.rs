@@ -205,7 +205,7 @@ impl Worker {
 }
 
 fn output(topic: &Arc<str>, key: Option<Vec<u8>>, value: Vec<u8>, timestamp: i64) -> OutputRecord {
-    OutputRecord { topic: topic.clone(), key, value, headers: Vec::new(), timestamp }
+    OutputRecord { topic: topic.clone(), partition: None, key, value, headers: Vec::new(), timestamp }
 }
 
 fn log(fields: &Value) {

@@ -94,6 +94,7 @@ impl Sender {
         self.sent.extend(batch.iter().map(|event| event.id));
         let record = |Event { key, value, .. }| OutputRecord {
             topic: self.topic.clone(),
+            partition: None,
             key,
             value,
             headers: Vec::new(),

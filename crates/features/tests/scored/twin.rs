@@ -288,7 +288,7 @@ fn row(cut: &Cut, cause: Cause, told: Option<&Told>) -> Closed {
         last_offset,
         offsets,
         values: values(&cut.events),
-        before: told.filter(|_| cause == Cause::Amended).map(|told| told.values.clone()),
+        before: told.map(|told| told.values.clone()),
     }
 }
 
