@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("lake", &["vocabulary"]),
     ("produce", &["vocabulary"]),
     ("sql", &["vocabulary", "features"]),
-    ("connect", &["vocabulary"]),
+    ("connect", &["vocabulary", "state"]),
     ("pipeline", &["vocabulary", "features", "detect", "state", "sql"]),
     ("models", &["vocabulary", "detect", "lake", "sql", "pipeline"]),
     ("server", &["vocabulary", "pipeline", "models"]),
