@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("lake", &["vocabulary"]),
     ("produce", &["vocabulary"]),
     ("sql", &["vocabulary", "features"]),
-    ("connect", &["vocabulary"]),
+    ("connect", &["vocabulary", "state"]),
     ("chaos", &["vocabulary", "connect", "produce"]),
     ("pipeline", &["vocabulary", "features", "detect", "state", "sql"]),
     ("models", &["vocabulary", "detect", "lake", "sql", "pipeline"]),

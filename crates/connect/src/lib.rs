@@ -1,4 +1,4 @@
-//! Everything that dials out: Apache Kafka, the embedded log, files.
+//! Everything that dials out: Apache Kafka, the embedded log, files, object stores.
 
 /// A folder that one process uses at a time.
 mod owner;
@@ -12,5 +12,8 @@ pub mod embedded;
 pub mod files;
 /// Apache Kafka: transport, producer, topics.
 pub mod kafka;
+/// Snapshots in an object store.
+#[cfg(feature = "object-store")]
+pub mod object_store;
 /// Test support: what every transport must do, as one set of functions.
 pub mod suite;
