@@ -14,6 +14,7 @@ use lapwing_pipeline::settings::Overrides;
 use crate::failure::Failure;
 use crate::load;
 use crate::places::Inputs;
+use crate::state;
 
 /// Check a pipeline file; print the resolved settings and the columns at every stage.
 #[derive(Args, Debug)]
@@ -23,6 +24,9 @@ pub struct CheckArgs {
     /// Infer the schema from this file instead of the source topic.
     #[arg(long)]
     pub input: Vec<PathBuf>,
+    /// Say what becomes of the state that is there: what is kept, what begins empty, what cannot be used.
+    #[arg(long)]
+    pub against_state: bool,
 }
 
 /// Runs the command.
@@ -45,7 +49,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         Err(fault) => return Err(Failure::new(crate::failure::DATA, fault)),
     }
     crate::print_line(text.trim_end());
-    Ok(())
+    if args.against_state { state::against(&args.pipeline) } else { Ok(()) }
 }
 
 fn describe(plan: &Plan, text: &mut String) {

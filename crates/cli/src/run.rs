@@ -133,6 +133,7 @@ impl Running {
                 topics,
                 spill: folder.join("spill"),
                 workers,
+                wait_for_snapshots: false,
                 status: status.clone(),
                 clock: Arc::new(SystemClock),
             };

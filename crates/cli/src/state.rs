@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
-use lapwing_pipeline::aggregate::Entity;
+use lapwing_pipeline::aggregate::{Carried, Entity};
+use lapwing_pipeline::error::RunError;
 use lapwing_pipeline::inspect::{Memory, newest};
 use lapwing_pipeline::plan::{Plan, Purpose};
 use lapwing_pipeline::references::References;
@@ -77,6 +78,47 @@ impl Place {
     fn memory(&self, partition: i32) -> Result<Option<Memory>, Failure> {
         Ok(newest(&self.plan, &self.store, partition, &self.references)?)
     }
+}
+
+/// Says for each partition what becomes of its state with these settings.
+/// Errors: a code of its own if the state of any partition cannot be used.
+pub fn against(pipeline: &Path) -> Result<(), Failure> {
+    let place = Place::open(pipeline)?;
+    crate::print_line(&format!("# state in {}", place.store.describe()));
+    let mut refused = 0;
+    for partition in 0..place.partitions {
+        let verdict = match newest(&place.plan, &place.store, partition, &place.references) {
+            Ok(None) => "nothing there: built from the source".to_owned(),
+            Ok(Some(memory)) => format!("kept from offset {}{}", memory.offset, changes(&memory.carried)),
+            Err(RunError::Plan(faults)) => {
+                refused += 1;
+                format!("refused, rebuilt from the source: {}", faults.join("; "))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        crate::print_line(&format!("# partition {partition}: {verdict}"));
+    }
+    match refused {
+        0 => Ok(()),
+        _ => Err(Failure::new(DATA, format!("the state of {refused} partitions cannot be used with these settings"))),
+    }
+}
+
+/// What of a memory goes on, what begins empty, and what goes.
+fn changes(carried: &Carried) -> String {
+    let mut told = String::new();
+    for (what, names) in [("new, begin empty", &carried.fresh), ("dropped", &carried.dropped)] {
+        if !names.is_empty() {
+            told.push_str(&format!("; {what}: {}", names.join(", ")));
+        }
+    }
+    if carried.windows_dropped {
+        told.push_str("; open windows are given up");
+    }
+    if carried.ids_dropped {
+        told.push_str("; ids seen before are forgotten");
+    }
+    told
 }
 
 fn list(pipeline: &Path, json: bool) -> Result<(), Failure> {

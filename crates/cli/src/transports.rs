@@ -160,12 +160,24 @@ pub fn snapshot_store(settings: &Pipeline) -> Result<SnapshotStore, Failure> {
     let io = |error| Failure::new(crate::failure::IO, error);
     match &settings.state.snapshots {
         None => SnapshotStore::open(places::state_folder(settings).join("snapshots")).map_err(io),
-        Some(place) if place.contains("://") => {
-            let text = format!("state.snapshots = \"{place}\": this build has no object stores");
-            Err(Failure::new(CONFIGURATION, text))
-        }
+        Some(url) if url.contains("://") => object_store(&format!("{}/{}", url.trim_end_matches('/'), settings.name)),
         Some(folder) => SnapshotStore::open(Path::new(folder).join(&settings.name)).map_err(io),
     }
+}
+
+#[cfg(any(feature = "s3", feature = "hdfs"))]
+fn object_store(url: &str) -> Result<SnapshotStore, Failure> {
+    let place = lapwing_connect::object_store::ObjectPlace::open(url, &BTreeMap::new())?;
+    Ok(SnapshotStore::new(std::sync::Arc::new(place)))
+}
+
+#[cfg(not(any(feature = "s3", feature = "hdfs")))]
+fn object_store(url: &str) -> Result<SnapshotStore, Failure> {
+    let text = format!(
+        "state.snapshots: {url}: this build has no object stores\nhint: build it with `--features lapwing-cli/s3` or \
+         `--features lapwing-cli/hdfs`, or name a folder"
+    );
+    Err(Failure::new(CONFIGURATION, text))
 }
 
 /// Topics of a pipeline's log.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use lapwing_sql::ReferenceTable;
-use lapwing_vocabulary::{Alert, OutputRecord, Records};
+use lapwing_vocabulary::{Alert, EventTime, OutputRecord, Records};
 
 use crate::clock::Clock;
 use crate::error::RunError;
@@ -74,6 +74,13 @@ impl ByHand {
             self.next += 1;
         }
         let product = self.task.process(&records, 0..values.len(), &self.status, &self.clock)?;
+        self.outputs.extend(product.outputs);
+        Ok(product.alerts.into_iter().map(|(alert, _)| alert).collect())
+    }
+
+    /// Lets event time pass without a record; returns the alerts that raises.
+    pub fn tick(&mut self, time: EventTime) -> Result<Vec<Alert>, RunError> {
+        let product = self.task.tick(time, self.next, &self.status, &self.clock)?;
         self.outputs.extend(product.outputs);
         Ok(product.alerts.into_iter().map(|(alert, _)| alert).collect())
     }

@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Field as ArrowField, Schema as ArrowSchema, Sch
 use lapwing_detect::{Encoding as ModelEncoding, InputSpec, Inputs as ModelInputs, MemberSpec, Method as ModelMethod};
 use lapwing_features::{Graph, WindowMeasure};
 use lapwing_sql::{Enricher, Predicate, ReferenceTable};
-use lapwing_state::Identity;
+use lapwing_state::{EntityTable, Identity, StateError};
 use lapwing_vocabulary::Partition;
 use sha2::{Digest, Sha256};
 
@@ -184,6 +184,12 @@ impl Plan {
         let id = settings.source.id.as_deref().filter(|_| settings.window.is_none());
         Decide::new(&settings.name, id, &settings.decide.types, &self.rows)
             .map_err(|(name, error)| RunError::Plan(vec![format!("[decide.types.{name}] when: {error}")]))
+    }
+
+    /// An empty table of state for words that any version of this pipeline has written; see
+    /// [`lapwing_state::MakeTable`].
+    pub fn empty_table(&self, name: &str, words: usize) -> Result<EntityTable, StateError> {
+        self.memory.empty_table(name, words, None)
     }
 
     /// What a snapshot of a partition must say of itself to be taken up.

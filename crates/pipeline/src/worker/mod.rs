@@ -55,6 +55,8 @@ pub struct Surroundings {
     pub spill: PathBuf,
     /// Number of workers that share this process' memory.
     pub workers: usize,
+    /// Whether to wait for each snapshot instead of going on beside it: for runs that must repeat to the last call.
+    pub wait_for_snapshots: bool,
     /// Counters.
     pub status: Arc<Status>,
     /// Time.

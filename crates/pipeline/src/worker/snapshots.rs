@@ -38,7 +38,7 @@ impl<T: Transport> Worker<T> {
             running.snapshot = Some(running.next);
             running.snapshot_at = now;
         }
-        Ok(())
+        if self.around.wait_for_snapshots { self.await_snapshots() } else { Ok(()) }
     }
 
     /// Notes the snapshots that are written by now.

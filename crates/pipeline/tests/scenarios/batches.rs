@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
-use lapwing_pipeline::aggregate::Memory;
 use lapwing_pipeline::plan::Plan;
 use lapwing_pipeline::score::Model;
 use lapwing_pipeline::status::{Status, get};
+use lapwing_pipeline::task::Task;
+use lapwing_state::{Kind, SnapshotParts};
 use lapwing_vocabulary::{OutputRecord, Reason};
 
 use crate::setup::{FULL, HEAD, HOSTS, by_hand, fitted, hosts, plan};
@@ -13,16 +14,16 @@ use crate::stream::{Chance, messy};
 #[derive(Debug, PartialEq)]
 struct Left {
     outputs: Vec<(String, Vec<OutputRecord>)>,
-    memory: Memory,
-    counters: [u64; 6],
+    memory: Vec<(String, Vec<u8>)>,
+    counters: [u64; 7],
     dead: Vec<(Reason, u64)>,
 }
 
 const TOPICS: [&str; 4] = ["small.alerts", "small.enriched", "small.dead_letters", "small.late"];
 
-fn counters(status: &Status) -> [u64; 6] {
-    let Status { records, processed, late, filtered, duplicate_matches, coerced, .. } = status;
-    [records, processed, late, filtered, duplicate_matches, coerced].map(get)
+fn counters(status: &Status) -> [u64; 7] {
+    let Status { records, processed, late, filtered, duplicate_matches, coerced, repeats, .. } = status;
+    [records, processed, late, filtered, duplicate_matches, coerced, repeats].map(get)
 }
 
 /// Feeds the values in batches whose sizes `next_size` names one after the other.
@@ -37,10 +38,21 @@ fn run(plan: &Arc<Plan>, model: &Arc<Model>, values: &[Vec<u8>], mut next_size: 
     let of = |topic: &str| hand.outputs.iter().filter(|record| &*record.topic == topic).cloned().collect();
     Left {
         outputs: TOPICS.iter().map(|topic| ((*topic).to_owned(), of(topic))).collect(),
-        memory: hand.task().aggregate().remember().expect("the memory fits a snapshot"),
+        memory: memory(hand.task()),
         counters: counters(&hand.status),
         dead: hand.status.dead_letters(),
     }
+}
+
+/// Everything a task remembers, as bytes.
+fn memory(task: &mut Task) -> Vec<(String, Vec<u8>)> {
+    let SnapshotParts { tables, mut sections, .. } = task.freeze(0, Kind::Full);
+    for (name, table) in tables {
+        let mut bytes = Vec::new();
+        table.encode(&mut bytes).expect("the memory fits a snapshot");
+        sections.push((name, bytes));
+    }
+    sections
 }
 
 #[test]
@@ -49,10 +61,10 @@ fn batches_of_one_a_hundred_and_all_give_the_same_bytes_and_counters() {
     let model = fitted(&plan, &hosts(HOSTS), 1);
     let values = messy(3000, 7);
     let whole = run(&plan, &model, &values, || 50_000);
-    let [records, processed, late, filtered, duplicates, coerced] = whole.counters;
+    let [records, processed, late, filtered, duplicates, coerced, repeats] = whole.counters;
     let dead: u64 = whole.dead.iter().map(|(_, count)| count).sum();
     assert_eq!(records, 3000);
-    assert_eq!(processed + late + filtered + dead, 3000, "nothing goes without a counter: {:?}", whole.counters);
+    assert_eq!(processed + late + repeats + filtered + dead, 3000, "nothing goes without a counter: {:?}", whole.counters);
     for (what, count) in [("late", late), ("filtered", filtered), ("doubled", duplicates), ("coerced", coerced)] {
         assert!(count > 10, "the stream has too few {what} events to tell: {count}");
     }

@@ -12,7 +12,7 @@ use lapwing_state::SnapshotStore;
 use lapwing_vocabulary::{OutputRecord, Partition, PortError};
 use tempfile::TempDir;
 
-use super::{Calls, Cut, DEATH, FakeTransport, Log, Script};
+use super::{Calls, Cut, DEATH, FakeTransport, Log, Markers, Script};
 use crate::stream::NOW;
 
 /// A model that can be replaced while workers run.
@@ -85,6 +85,10 @@ impl Fleet {
             models: self.models.clone(),
             store: Some(Arc::new(SnapshotStore::open(self.snapshots()).expect("the folder can be made"))),
             table_copies: Some(self.folder.path().join("tables")),
+            topics: Some(Box::new(Markers(self.log.clone()))),
+            spill: self.folder.path().join("spill"),
+            workers: 1,
+            wait_for_snapshots: true,
             status: self.status.clone(),
             clock: clock.clone(),
         };
