@@ -7,7 +7,7 @@
 //!
 //! Snapshots are written and read by plain threads, the clients underneath are async: a place has a small runtime of
 //! its own, and every call waits for it. So it must not be called from within an async task. Memory is one part of
-//! [`PART_BYTES`](transfer::PART_BYTES) per file that is being read or written. Every request has a time limit and a
+//! 8 MiB per file that is being read or written. Every request has a time limit and a
 //! bounded number of retries.
 
 /// What a URL names.

@@ -100,7 +100,7 @@ impl<T: Transport> Worker<T> {
         let settings = &around.plan.settings;
         let gather = Gather::new(settings.min_batch_events, settings.max_batch_delay.as_micros() as i64);
         let snapshots = around.store.clone().map(Snapshots::start).transpose()?;
-        Ok(Self {
+        let mut worker = Self {
             index,
             transport,
             references,
@@ -115,26 +115,34 @@ impl<T: Transport> Worker<T> {
             backlog_at: 0,
             retention_at: around.clock.wall_micros(),
             around,
-        })
+        };
+        worker.refresh_model();
+        Ok(worker)
     }
 
     /// Runs until `stop` is set or the source ends; commits and snapshots before it returns `Ok`.
     pub fn run(mut self, stop: &AtomicBool) -> Result<Ended, RunError> {
-        self.refresh_model();
         loop {
-            self.stopping = stop.load(Ordering::Relaxed);
-            if self.stopping {
-                return self.finish(Ended::Stopped);
+            if let Some(ended) = self.step_once(stop.load(Ordering::Relaxed))? {
+                return Ok(ended);
             }
-            match self.step() {
-                Ok(Some(ended)) => match self.finish(ended) {
-                    Err(RunError::Port(PortError::Restart(why))) => self.start_over(&why),
-                    done => return done,
-                },
-                Ok(None) => {}
-                Err(RunError::Port(PortError::Restart(why))) => self.start_over(&why),
-                Err(error) => return Err(error),
+        }
+    }
+
+    /// One turn of [`Worker::run`], for a caller that drives several workers in an order of its own. After `Err` or an
+    /// end the worker is done and must not be stepped again.
+    pub fn step_once(&mut self, stop: bool) -> Result<Option<Ended>, RunError> {
+        self.stopping = stop;
+        if stop {
+            return self.finish(Ended::Stopped).map(Some);
+        }
+        let done = self.step().and_then(|ended| ended.map(|ended| self.finish(ended)).transpose());
+        match done {
+            Err(RunError::Port(PortError::Restart(why))) => {
+                self.start_over(&why);
+                Ok(None)
             }
+            done => done,
         }
     }
 
