@@ -92,7 +92,7 @@ impl<T: Transport> Worker<T> {
     pub fn new(index: usize, transport: T, around: Surroundings) -> Result<Self, RunError> {
         let references = References::open(&around.plan.tables(), around.table_copies.clone());
         let references = references.map_err(|fault| RunError::Plan(vec![fault]))?;
-        Ok(Self {
+        let mut worker = Self {
             index,
             transport,
             references,
@@ -103,26 +103,34 @@ impl<T: Transport> Worker<T> {
             refreshed_at: 0,
             backlog_at: 0,
             around,
-        })
+        };
+        worker.refresh_model();
+        Ok(worker)
     }
 
     /// Runs until `stop` is set or the source ends; commits and snapshots before it returns `Ok`.
     pub fn run(mut self, stop: &AtomicBool) -> Result<Ended, RunError> {
-        self.refresh_model();
         loop {
-            self.stopping = stop.load(Ordering::Relaxed);
-            if self.stopping {
-                return self.finish(Ended::Stopped);
+            if let Some(ended) = self.step_once(stop.load(Ordering::Relaxed))? {
+                return Ok(ended);
             }
-            match self.step() {
-                Ok(Some(ended)) => match self.finish(ended) {
-                    Err(RunError::Port(PortError::Restart(why))) => self.start_over(&why),
-                    done => return done,
-                },
-                Ok(None) => {}
-                Err(RunError::Port(PortError::Restart(why))) => self.start_over(&why),
-                Err(error) => return Err(error),
+        }
+    }
+
+    /// One turn of [`Worker::run`], for a caller that drives several workers in an order of its own. After `Err` or an
+    /// end the worker is done and must not be stepped again.
+    pub fn step_once(&mut self, stop: bool) -> Result<Option<Ended>, RunError> {
+        self.stopping = stop;
+        if stop {
+            return self.finish(Ended::Stopped).map(Some);
+        }
+        let done = self.step().and_then(|ended| ended.map(|ended| self.finish(ended)).transpose());
+        match done {
+            Err(RunError::Port(PortError::Restart(why))) => {
+                self.start_over(&why);
+                Ok(None)
             }
+            done => done,
         }
     }
 
