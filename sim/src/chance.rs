@@ -13,6 +13,8 @@ pub enum Stream {
     Story,
     /// The events that models are fitted to.
     Fitting,
+    /// Which pipeline runs.
+    Flavour,
 }
 
 /// Seeded draws that are the same on every platform.

@@ -127,7 +127,9 @@ fn check_fates(source: &Source, found: &Sorted, findings: &mut Vec<String>) {
             let put_out = offsets(kind);
             for SourceRecord { offset, fate: due, .. } in records {
                 match (put_out.contains(offset), *due == fate) {
-                    (false, true) => findings.push(format!("record {partition}@{offset} is lost; it should be {due:?}")),
+                    (false, true) => {
+                        findings.push(format!("record {partition}@{offset} is lost; it should be {due:?}"))
+                    }
                     (true, false) => findings.push(format!("record {partition}@{offset} is {kind:?}, not {due:?}")),
                     _ => {}
                 }

@@ -54,6 +54,11 @@ impl Disk {
         self.folder.path().join(name)
     }
 
+    /// Where this disk lies, as errors tell it.
+    pub fn place(&self) -> String {
+        self.folder.path().display().to_string()
+    }
+
     /// Whether nothing can be read or written.
     pub fn is_away(&self) -> bool {
         self.away

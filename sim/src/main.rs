@@ -21,6 +21,9 @@ struct Arguments {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// Passes over all stories without a query and a reference table.
+    #[arg(long)]
+    tabled_only: bool,
     /// Threads.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
@@ -60,7 +63,8 @@ fn tell(seed: u64, findings: &[String]) {
 
 fn one(seed: u64, traced: bool) -> Result<bool, String> {
     let pipelines = Pipelines::compile().map_err(|error| format!("compile the pipelines: {error}"))?;
-    let outcome = play_caught(&pipelines, seed, Options { traced, flaw: None }).map_err(|error| error.to_string())?;
+    let outcome =
+        play_caught(&pipelines, seed, Options { traced, ..Options::default() }).map_err(|error| error.to_string())?;
     outcome.trace.iter().for_each(|line| say(line));
     if outcome.findings.is_empty() {
         say(&format!("seed {seed} keeps every law"));
@@ -71,13 +75,14 @@ fn one(seed: u64, traced: bool) -> Result<bool, String> {
 }
 
 fn many(arguments: &Arguments) -> Result<bool, String> {
-    let Arguments { from, seeds, jobs, .. } = *arguments;
+    let Arguments { from, seeds, jobs, tabled_only, .. } = *arguments;
     let told = |played: u64| {
         if played.is_multiple_of(PROGRESS_EVERY) {
             say(&format!("{played} of {seeds} stories"));
         }
     };
-    let report = play_many(from, seeds, jobs, Options::default(), told)?;
+    let options = Options { tabled_only, ..Options::default() };
+    let report = play_many(from, seeds, jobs, options, told)?;
     let happened = Fault::ALL.iter().zip(report.happened).map(|((fault, _), count)| format!("{fault:?} {count}"));
     say(&format!("{} stories; {}", report.played, happened.collect::<Vec<_>>().join(", ")));
     let Some((seed, findings)) = report.failure else { return Ok(true) };

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::pipelines::Pipelines;
-use crate::story::{Options, Outcome, play};
+use crate::story::{Options, Outcome, is_tabled, play};
 use crate::weather::Fault;
 
 /// What many stories have shown.
@@ -54,6 +54,9 @@ pub fn play_many(
             if seed - from >= count {
                 break;
             }
+            if options.tabled_only && !is_tabled(seed) {
+                continue;
+            }
             let outcome = play_caught(&pipelines, seed, options).map_err(|error| format!("seed {seed}: {error}"))?;
             if !outcome.findings.is_empty() {
                 stopped.store(true, Ordering::Relaxed);
@@ -66,7 +69,9 @@ pub fn play_many(
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a thread of the runner panicked".to_owned())?)
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| "a thread of the runner panicked".to_owned())?)
     })?;
     Ok(report.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

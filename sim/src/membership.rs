@@ -58,6 +58,8 @@ pub struct Membership {
     pub notices: VecDeque<Notice>,
     /// Polls until it learns anything again.
     pub cut_off: u64,
+    /// Whether no records come either while it is cut off.
+    pub deaf: bool,
     /// Whether its process is dead.
     pub dead: bool,
 }
@@ -102,7 +104,9 @@ impl Membership {
     fn lose(&mut self, claims: &[(Partition, Claim)]) -> Option<Told> {
         let mut known = Vec::new();
         for (partition, claim) in claims {
-            let Some(holding) = self.holdings.get(partition).filter(|holding| holding.claim == *claim) else { continue };
+            let Some(holding) = self.holdings.get(partition).filter(|holding| holding.claim == *claim) else {
+                continue;
+            };
             if holding.stage != Stage::Unannounced {
                 known.push(*partition);
             }
@@ -113,7 +117,8 @@ impl Membership {
 
     /// The worker threw its work away: what was asked back is given up, all else is announced again.
     pub fn begin_again(&mut self) -> Vec<(Partition, Claim)> {
-        let leaving = |(partition, holding): (&Partition, &Holding)| holding.leaving.then_some((*partition, holding.claim));
+        let leaving =
+            |(partition, holding): (&Partition, &Holding)| holding.leaving.then_some((*partition, holding.claim));
         let given_up: Vec<(Partition, Claim)> = self.holdings.iter().filter_map(leaving).collect();
         self.holdings.retain(|_, holding| !holding.leaving);
         for holding in self.holdings.values_mut() {

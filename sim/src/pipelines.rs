@@ -122,7 +122,8 @@ impl Pipelines {
         let folder = disk::folder()?;
         let table = folder.path().join("hosts.csv");
         fs::write(&table, edition_csv(0))?;
-        let editions = (0..EDITIONS.len()).map(|edition| ReferenceTable::from_bytes("hosts", "csv", edition_csv(edition).as_bytes()));
+        let editions = (0..EDITIONS.len())
+            .map(|edition| ReferenceTable::from_bytes("hosts", "csv", edition_csv(edition).as_bytes()));
         let editions: Vec<ReferenceTable> = editions.collect::<Result<_, _>>()?;
         let plain = Flavour::compile(PLAIN, folder.path(), Vec::new())?;
         let tabled = Flavour::compile(TABLED, folder.path(), editions)?;

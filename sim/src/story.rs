@@ -46,6 +46,13 @@ pub struct Options {
     pub flaw: Option<Flaw>,
     /// Whether to tell what happens.
     pub traced: bool,
+    /// Whether to pass over all stories without a query and a table.
+    pub tabled_only: bool,
+}
+
+/// Whether the story of a seed has a query and a table.
+pub fn is_tabled(seed: u64) -> bool {
+    Chance::new(seed, Stream::Flavour).hits(TABLED_RATE)
 }
 
 /// What came of a story.
@@ -106,11 +113,20 @@ pub fn play(pipelines: &Pipelines, seed: u64, options: Options) -> Result<Outcom
 
 impl<'a> Story<'a> {
     fn new(pipelines: &'a Pipelines, seed: u64, options: Options) -> Result<Self, Box<dyn Error>> {
-        let tabled = Chance::new(seed, Stream::Weather).hits(TABLED_RATE);
+        let tabled = is_tabled(seed);
         let flavour = if tabled { &pipelines.tabled } else { &pipelines.plain };
         let mut weather = Weather::new(seed);
-        // When a table came into force is known from the snapshot that was forced there, and from nothing else.
-        weather.without(if tabled { Fault::Damage } else { Fault::TableChange });
+        if tabled {
+            // When a table came into force is known from the snapshot that was forced there, and from nothing else.
+            weather.without(Fault::Damage);
+            // These stories are dear: none is without what they are for. Tables are looked at once a second.
+            weather.with(Fault::TableChange);
+            weather.with(Fault::ClockJump);
+            weather.with(Fault::CutOff);
+            weather.with(Fault::Kill);
+        } else {
+            weather.without(Fault::TableChange);
+        }
         let world = World::new(seed, Source::new(seed, tabled), weather, options.flaw, options.traced);
         pipelines.write_table(0)?;
         Ok(Self {
@@ -185,9 +201,10 @@ impl<'a> Story<'a> {
         }
         if world.strikes(Fault::CutOff) {
             let polls = world.chance.between(1, CUT_OFF_MAX);
-            world.note(|| format!("{member} is cut off for {polls} polls"));
+            let deaf = world.chance.below(2) == 0;
+            world.note(|| format!("{member} is cut off for {polls} polls{}", if deaf { " and deaf" } else { "" }));
             if let Some(member) = world.members.get_mut(&member) {
-                member.cut_off = polls;
+                (member.cut_off, member.deaf) = (polls, deaf);
             }
             world.expire(&owned);
         }
@@ -312,10 +329,12 @@ impl<'a> Story<'a> {
             RunError::State(_) => self.disk.is_away(),
             _ => false,
         };
+        // The folder has another name in every run, and the story must not.
+        let told = error.to_string().replace(&self.disk.place(), "the disk");
         if !has_reason {
-            locked(&self.world).find(format!("{member} gives up without reason: {error}"));
+            locked(&self.world).find(format!("{member} gives up without reason: {told}"));
         }
-        self.bury(member, &format!("gives up: {error}"));
+        self.bury(member, &format!("gives up: {told}"));
     }
 
     /// All faults stop, and everything is worked off.

@@ -69,7 +69,7 @@ impl Fault {
         (Self::Start, 150),
         (Self::Damage, 60),
         (Self::DiskAway, 20),
-        (Self::TableChange, 50),
+        (Self::TableChange, 60),
         (Self::ModelChange, 40),
     ];
 }
@@ -94,6 +94,11 @@ impl Weather {
     /// Leaves a fault out of this story.
     pub fn without(&mut self, fault: Fault) {
         self.rates[fault as usize] = 0;
+    }
+
+    /// Makes sure of a fault, at its highest rate.
+    pub fn with(&mut self, fault: Fault) {
+        self.rates[fault as usize] = Fault::ALL[fault as usize].1;
     }
 
     /// From now on nothing goes wrong.

@@ -167,6 +167,9 @@ impl World {
     fn tell(&mut self, id: Member) -> Option<Polled> {
         if self.member(id).cut_off > 0 {
             self.member(id).cut_off -= 1;
+            if self.member(id).deaf {
+                return Some(Polled::Idle);
+            }
         } else {
             let (told, given_up) = self.member(id).learn();
             self.give_up(given_up);
@@ -182,7 +185,8 @@ impl World {
         if unannounced.is_empty() || self.strikes(Fault::SlowAssignment) {
             return None;
         }
-        let assignments: Vec<Assignment> = unannounced.into_iter().map(|partition| self.announce(id, partition)).collect();
+        let assignments: Vec<Assignment> =
+            unannounced.into_iter().map(|partition| self.announce(id, partition)).collect();
         self.note(|| format!("{id}: is assigned {assignments:?}"));
         Some(Polled::Assigned(assignments))
     }
@@ -215,7 +219,9 @@ impl World {
             records.push(record.offset, NOW, None, &record.value, Vec::new());
         }
         self.set_next(id, partition, next + records.len());
-        self.note(|| format!("{id}: gets {} records of partition {partition} from {}", records.len(), records.offset(0)));
+        self.note(|| {
+            format!("{id}: gets {} records of partition {partition} from {}", records.len(), records.offset(0))
+        });
         Polled::Records(records)
     }
 
