@@ -74,7 +74,6 @@ pub struct Worker<T> {
     running: BTreeMap<Partition, Running>,
     gather: Gather,
     model: Option<Arc<Model>>,
-    stopping: bool,
     /// Whether the source had nothing more when it was last asked.
     at_end: bool,
     committed_at: i64,
@@ -108,7 +107,6 @@ impl<T: Transport> Worker<T> {
             gather,
             running: BTreeMap::new(),
             model: None,
-            stopping: false,
             at_end: false,
             committed_at: around.clock.wall_micros(),
             refreshed_at: 0,
@@ -132,7 +130,6 @@ impl<T: Transport> Worker<T> {
     /// One turn of [`Worker::run`], for a caller that drives several workers in an order of its own. After `Err` or an
     /// end the worker is done and must not be stepped again.
     pub fn step_once(&mut self, stop: bool) -> Result<Option<Ended>, RunError> {
-        self.stopping = stop;
         if stop {
             return self.finish(Ended::Stopped).map(Some);
         }
