@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lapwing_state::snapshot::{Header, Identity, decode, encode};
-use lapwing_state::{SnapshotStore, StateError};
+use lapwing_pipeline::plan::Plan;
+use lapwing_state::{Features, Kind, Plan as SnapshotPlan, SnapshotParts, SnapshotStore, StateError, restore};
 use lapwing_vocabulary::Offset;
 use tempfile::TempDir;
 
@@ -18,8 +18,10 @@ const IN_MEMORY: &str = "/dev/shm";
 const SNAPSHOTS: &str = "snapshots";
 const AWAY: &str = "snapshots.away";
 const COPIES: &str = "tables";
-/// Ending of a finished snapshot.
-const SUFFIX: &str = "snapshot";
+/// Endings of finished snapshots: full ones, and those of changes.
+const SUFFIXES: [&str; 2] = ["snapshot", "delta"];
+/// The partition whose snapshots are antedated.
+const ANTEDATED: &str = "partition-00000-";
 
 /// A folder that goes with the value.
 pub fn folder() -> io::Result<TempDir> {
@@ -89,7 +91,7 @@ impl Disk {
             return Ok(Vec::new());
         }
         let entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
-        let finished = |path: &PathBuf| path.extension().is_some_and(|ending| ending == SUFFIX);
+        let finished = |path: &PathBuf| SUFFIXES.iter().any(|ending| path.extension().is_some_and(|own| own == *ending));
         let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(finished).collect();
         files.sort();
         Ok(files)
@@ -123,20 +125,25 @@ impl Disk {
         Ok(Some(format!("{} {done}", name(file))))
     }
 
-    /// Lets the newest snapshot of a partition say that it is older than it is: [`crate::flaw::Flaw::SnapshotFromTheFuture`].
-    pub fn antedate(&mut self, identity: &Identity, by: Offset) -> io::Result<Option<String>> {
-        let of_partition = format!("partition-{:05}-", identity.partition);
-        let files = self.snapshots()?;
-        let Some(file) = files.iter().rfind(|file| name(file).starts_with(&of_partition)) else { return Ok(None) };
-        let Ok(snapshot) = decode(fs::read(file)?, identity) else { return Ok(None) };
-        let (before, offset) = (snapshot.header().offset, snapshot.header().offset - by);
-        let sections: Vec<(&str, &[u8])> =
-            snapshot.names().filter_map(|name| Some((name, snapshot.section(name).ok()?))).collect();
-        let header = Header { identity: identity.clone(), offset };
-        let Ok(bytes) = encode(&header, &sections) else { return Ok(None) };
-        fs::write(file.with_file_name(format!("{of_partition}offset-{offset:019}.{SUFFIX}")), bytes)?;
-        fs::remove_file(file)?;
-        Ok(Some(format!("{} says {offset} instead of {before}", name(file))))
+    /// Lets the newest snapshot of partition 0 say that it is older than it is:
+    /// [`crate::flaw::Flaw::SnapshotFromTheFuture`].
+    pub fn antedate(&mut self, plan: &Plan, by: Offset) -> Result<Option<String>, StateError> {
+        if self.away {
+            return Ok(None);
+        }
+        let (store, identity) = (self.store()?, plan.identity(0));
+        let mut make = |_: &_, name: &str, words: usize| plan.empty_table(name, words);
+        let newest = restore(&store, &identity, Features::Same, Some(Offset::MAX), 0, &mut make)?.snapshot;
+        let Some(snapshot) = newest else { return Ok(None) };
+        let (before, offset) = (snapshot.header.offset, snapshot.header.offset - by);
+        let freeze = |(name, mut table): (String, lapwing_state::EntityTable)| (name, table.freeze(Kind::Full));
+        let tables = snapshot.tables.into_iter().map(freeze).collect();
+        let fault = |error| StateError::storage("remove a snapshot from", self.place(), error);
+        for file in self.snapshots().map_err(fault)?.iter().filter(|file| name(file).starts_with(ANTEDATED)) {
+            fs::remove_file(file).map_err(fault)?;
+        }
+        store.write(SnapshotPlan::Full, SnapshotParts { identity, offset, tables, sections: snapshot.sections })?;
+        Ok(Some(format!("the newest snapshot says {offset} instead of {before}")))
     }
 }
 

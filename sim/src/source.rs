@@ -1,6 +1,7 @@
 //! What lies in the source log, and what must become of each record. The fates come from how the records were made and
 //! from a twin of the watermark of three lines; the pipeline is not asked.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use lapwing_vocabulary::time::{HOUR, MINUTE, SECOND};
@@ -28,6 +29,8 @@ pub enum Fate {
     Late,
     /// The query leaves it out.
     Filtered,
+    /// It is left out because its id was seen before.
+    Repeat,
 }
 
 /// One record of the source.
@@ -112,6 +115,7 @@ fn partition(records: u64, noise_is_filtered: bool, chance: &mut Chance) -> Vec<
     let strange = chance.between(0, 200);
     let mut newest: Option<i64> = None;
     let mut before: Option<Event> = None;
+    let mut seen = HashSet::new();
     let mut made = Vec::with_capacity(records as usize);
     for number in 0..records {
         let (value, fate) = match make(number, strange, before.as_ref(), chance) {
@@ -119,6 +123,9 @@ fn partition(records: u64, noise_is_filtered: bool, chance: &mut Chance) -> Vec<
             Made::Sound(event) => {
                 let fate = if noise_is_filtered && event.service == "noise" {
                     Fate::Filtered
+                } else if !seen.insert(event.id.clone()) {
+                    // A story is shorter than ids are remembered.
+                    Fate::Repeat
                 } else {
                     judge(event.at, &mut newest)
                 };

@@ -238,8 +238,7 @@ impl<'a> Story<'a> {
             world.note(|| done.unwrap_or_else(|| "there is nothing to damage".to_owned()));
         }
         if locked(&self.world).flaw == Some(Flaw::SnapshotFromTheFuture) && self.below(10) == 0 {
-            let identity = self.flavour.plan.identity(0);
-            let done = self.disk.antedate(&identity, 5)?;
+            let done = self.disk.antedate(&self.flavour.plan, 5)?;
             locked(&self.world).note(|| done.unwrap_or_else(|| "there is nothing to antedate".to_owned()));
         }
         Ok(())
@@ -291,6 +290,10 @@ impl<'a> Story<'a> {
             models: self.models.clone(),
             store: Some(self.disk.store()?),
             table_copies: Some(self.disk.table_copies()),
+            topics: None,
+            spill: self.disk.table_copies(),
+            workers: 1,
+            wait_for_snapshots: true,
             status: Arc::new(Status::default()),
             clock: clock.clone(),
         };
