@@ -105,6 +105,7 @@ fn run(pipeline: &Pipeline) -> Result<(), PortError> {
         properties: pipeline.properties(),
         topic: pipeline.source.clone(),
         group: pipeline.run.clone(),
+        processing: lapwing_vocabulary::Processing::ExactlyOnce,
         transactional_id: format!("{}-{number}", pipeline.run),
         give_up_after: Duration::from_secs(60),
         max_record_bytes: 1 << 20,
