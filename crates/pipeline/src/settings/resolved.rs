@@ -200,7 +200,7 @@ fn write_features(text: &mut Text, features: &[FeatureSpec]) {
     text.table(&["features"]);
     for feature in features {
         let mut parts = measure_parts(&feature.measure);
-        parts.extend(span_parts(&feature.over));
+        parts.extend(span_parts(&feature.over, feature.measure.panes_default()));
         if feature.nulls == Nulls::Zero {
             parts.push(("nulls", quote("zero")));
         }
@@ -230,11 +230,13 @@ fn measure_parts(measure: &Measure) -> Vec<(&'static str, String)> {
     }
 }
 
-fn span_parts(over: &Over) -> Vec<(&'static str, String)> {
+fn span_parts(over: &Over, panes_default: usize) -> Vec<(&'static str, String)> {
     match over {
         Over::Past => Vec::new(),
         Over::Window { length_micros, panes } => {
-            vec![("over", quote(&show_duration(*length_micros))), ("panes", panes.to_string())]
+            let mut parts = vec![("over", quote(&show_duration(*length_micros)))];
+            parts.extend((*panes != panes_default).then(|| ("panes", panes.to_string())));
+            parts
         }
         Over::Baseline { length_micros, season, peers } => {
             let mut parts = vec![("baseline", quote(&show_duration(*length_micros)))];

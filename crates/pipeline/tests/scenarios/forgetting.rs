@@ -22,10 +22,10 @@ fn an_entity_without_events_is_forgotten_after_its_time_to_live() {
         json(of_topic(&hand.outputs, "small.enriched").last().unwrap())["last_bytes"].clone()
     };
     assert!(feed(&mut hand, 1, "a", START).is_null());
-    assert_eq!(feed(&mut hand, 2, "a", START + 12 * HOUR), 7);
+    assert_eq!(feed(&mut hand, 2, "a", START + 12 * HOUR), 7.0);
     assert_eq!(feed(&mut hand, 3, "b", START + 20 * DAY), serde_json::Value::Null);
     assert!(feed(&mut hand, 4, "a", START + 20 * DAY).is_null(), "what it had is forgotten");
-    assert_eq!(feed(&mut hand, 5, "a", START + 20 * DAY), 7);
+    assert_eq!(feed(&mut hand, 5, "a", START + 20 * DAY), 7.0);
 }
 
 #[test]
@@ -47,5 +47,5 @@ fn with_ttl_false_nothing_is_forgotten() {
     let mut hand = by_hand(&plan, &[], None);
     hand.clock.set(START + 400 * DAY);
     hand.feed(&[event(1, "a", START), event(2, "b", START + 300 * DAY), event(3, "a", START + 300 * DAY)]).unwrap();
-    assert_eq!(json(of_topic(&hand.outputs, "small.enriched")[2])["last_bytes"], 7);
+    assert_eq!(json(of_topic(&hand.outputs, "small.enriched")[2])["last_bytes"], 7.0);
 }

@@ -179,7 +179,7 @@ fn a_window_takes_only_what_belongs_to_its_kind() {
     );
     assert_fault(
         &format!("[window]\nkind = \"sliding\"\nsize = \"1m\"\n{columns}"),
-        "1:1 `window.step` is missing | a length of time, such as step = \"1m\"",
+        "1:2 `window.step` is missing | a length of time, such as step = \"1m\"",
     );
     assert_fault(
         "[window]\nkind = \"tumbling\"\nsize = \"1m\"\n[window.columns]\nwindow_end = { count = \"*\" }\n",

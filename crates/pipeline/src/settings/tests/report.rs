@@ -51,7 +51,7 @@ const REPORT: &str = r#"pipelines/p.toml:1:8: `name` cannot be `Telemetry`
 pipelines/p.toml:2:1: unknown key `wokers` in a pipeline file
   2 | wokers = 2
     | ^^^^^^
-  hint: did you mean `workers`? allowed: name, workers, commit_interval, max_batch_events, max_record_bytes, source, schema, enrich, encode, features, detect, decide, …
+  hint: did you mean `workers`? allowed: name, workers, processing, commit_interval, max_batch_events, min_batch_events, max_batch_delay, max_record_bytes, source, schema, enrich, encode, …
 
 pipelines/p.toml:3:19: `commit_interval` is 2m
   3 | commit_interval = "2m"
@@ -71,7 +71,7 @@ pipelines/p.toml:6:9: `source.topic` cannot be `sensor messages`
 pipelines/p.toml:7:1: unknown key `fromat` in [source]
   7 | fromat = "json"
     | ^^^^^^
-  hint: did you mean `format`? allowed: topic, format, key, time, id, watermark, max_future, group, csv
+  hint: did you mean `format`? allowed: topic, format, key, time, id, dedup, dedup_ids, watermark, idle_after, max_future, repartition, group, …
 
 pipelines/p.toml:9:13: `source.watermark` must be a length of time such as "90s", not a whole number
   9 | watermark = 90

@@ -1,6 +1,6 @@
 //! How fast the memory of a partition is: accesses, snapshots, restarts, and with less memory than it needs.
 //!
-//! `cargo run --release -p lapwing-state --example speed -- [folder] [entities] [spilled entities]`
+//! `cargo run --release -p lapwing-state --example state_speed -- [folder] [entities] [spilled entities]`
 
 use std::error::Error;
 use std::fmt;
