@@ -173,30 +173,24 @@ fn check_bytes(
         }
     };
     let records = &source.partitions[partition as usize];
-    // Most stories have one model only; the others are asked where it does not explain everything.
-    let mut unexplained: Option<Vec<String>> = None;
-    let mut explained: BTreeSet<Offset> = BTreeSet::new();
+    // Most stories have one model only; the next is asked for what the one before does not explain.
+    let mut unexplained: Option<BTreeMap<Offset, String>> = None;
     for model in &flavour.models {
         let expected = undisturbed(flavour, model, records, partition, &switches, findings)?;
-        let mut differing = Vec::new();
-        for SourceRecord { offset, .. } in records {
-            match difference(found, &expected, partition, *offset) {
-                None => _ = explained.insert(*offset),
-                Some(difference) => differing.push((*offset, difference)),
+        let differs = |offset: &Offset| difference(found, &expected, partition, *offset);
+        let left = match unexplained {
+            None => records.iter().filter_map(|record| Some((record.offset, differs(&record.offset)?))).collect(),
+            Some(mut before) => {
+                before.retain(|offset, _| differs(offset).is_some());
+                before
             }
-        }
-        differing.retain(|(offset, _)| !explained.contains(offset));
-        if differing.is_empty() {
+        };
+        if left.is_empty() {
             return Ok(());
         }
-        let first = unexplained.get_or_insert_default();
-        if first.is_empty() {
-            first.extend(differing.into_iter().map(|(_, difference)| difference));
-        } else {
-            *first = differing.into_iter().map(|(_, difference)| difference).collect();
-        }
+        unexplained = Some(left);
     }
-    findings.extend(unexplained.unwrap_or_default());
+    findings.extend(unexplained.unwrap_or_default().into_values());
     Ok(())
 }
 

@@ -48,6 +48,8 @@ pub struct Options {
     pub traced: bool,
     /// Whether to pass over all stories without a query and a table.
     pub tabled_only: bool,
+    /// Whether faults of Lapwing that are known and not mended yet may show.
+    pub known_faults: bool,
 }
 
 /// Whether the story of a seed has a query and a table.
@@ -81,6 +83,13 @@ impl ModelSource for Models {
         let model = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok((known != Some(model.version)).then_some(model))
     }
+}
+
+/// Snapshots are not fenced: a worker that lost a partition without knowing may write one with another edition of the
+/// table where its heir had this one (`tests/known_faults.rs`). So no worker of a story with tables works on unknowing.
+fn leave_out_known_faults(weather: &mut Weather) {
+    weather.without(Fault::CutOff);
+    weather.without(Fault::Expire);
 }
 
 struct Story<'a> {
@@ -122,8 +131,12 @@ impl<'a> Story<'a> {
             // These stories are dear: none is without what they are for. Tables are looked at once a second.
             weather.with(Fault::TableChange);
             weather.with(Fault::ClockJump);
-            weather.with(Fault::CutOff);
             weather.with(Fault::Kill);
+            if options.known_faults {
+                weather.with(Fault::CutOff);
+            } else {
+                leave_out_known_faults(&mut weather);
+            }
         } else {
             weather.without(Fault::TableChange);
         }
@@ -352,7 +365,8 @@ impl<'a> Story<'a> {
         }
         for _ in 0..CALM_TURNS_MAX {
             if locked(&self.world).log.is_consumed() || !locked(&self.world).findings.is_empty() {
-                return Ok(self.stop_all());
+                self.stop_all();
+                return Ok(());
             }
             if self.processes.is_empty() {
                 self.start()?;
