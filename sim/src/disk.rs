@@ -91,7 +91,8 @@ impl Disk {
             return Ok(Vec::new());
         }
         let entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
-        let finished = |path: &PathBuf| SUFFIXES.iter().any(|ending| path.extension().is_some_and(|own| own == *ending));
+        let finished =
+            |path: &PathBuf| SUFFIXES.iter().any(|ending| path.extension().is_some_and(|own| own == *ending));
         let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(finished).collect();
         files.sort();
         Ok(files)

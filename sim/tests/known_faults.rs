@@ -40,6 +40,10 @@ impl Stage<'_> {
             models: Arc::new(Fixed(self.pipelines.tabled.models[0].clone())),
             store: Some(self.disk.store().unwrap()),
             table_copies: Some(self.disk.table_copies()),
+            topics: None,
+            spill: self.disk.table_copies(),
+            workers: 1,
+            wait_for_snapshots: true,
             status: Arc::new(Status::default()),
             clock: clock.clone(),
         };

@@ -154,8 +154,7 @@ fn table(plan: &Arc<Plan>, batch: &ScoredBatch, detectors: &[String], with: &[St
     }
     columns.push(("anomaly".to_owned(), Arc::new(flags)));
     let columns = columns.into_iter().map(|(name, column)| (name, column, true));
-    let table =
-        RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| Failure::new(INTERNAL, error))?;
+    let table = RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| Failure::new(INTERNAL, error))?;
     let counts: BooleanArray = (0..rows).map(|row| Some(batch.counts(row))).collect();
     filter_record_batch(&table, &counts).map_err(|error| Failure::new(INTERNAL, error))
 }

@@ -106,9 +106,7 @@ impl Seen {
 fn tell(seen: &Seen, plan: &Plan, json: bool) {
     let advice = advise(&seen.lateness, plan.settings.source.watermark_micros);
     if json {
-        let quantiles = |of: &lapwing_features::Quantiles| {
-            serde_json::json!({ "p50": of.p50, "p90": of.p90, "p99": of.p99, "p99.9": of.p999, "max": of.max })
-        };
+        let quantiles = |of: &lapwing_features::Quantiles| serde_json::json!({ "p50": of.p50, "p90": of.p90, "p99": of.p99, "p99.9": of.p999, "max": of.max });
         let suggestions = advice.suggestions.iter().map(|suggestion| {
             serde_json::json!({ "watermark_micros": suggestion.watermark_micros, "late_share": suggestion.late_share })
         });

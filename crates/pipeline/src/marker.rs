@@ -57,7 +57,8 @@ pub fn read_markers(
         let Some(last) = records.last_offset() else { break };
         for index in 0..records.len() {
             let value = records.value(index);
-            let marker = (value.len() <= MARKER_BYTES_MAX).then(|| serde_json::from_slice::<Marker>(value).ok()).flatten();
+            let marker =
+                (value.len() <= MARKER_BYTES_MAX).then(|| serde_json::from_slice::<Marker>(value).ok()).flatten();
             let marker = marker.ok_or_else(|| {
                 let place = records.position(index);
                 PortError::Corrupt(format!("{place} is no marker; `{topic}` is written by this pipeline alone"))

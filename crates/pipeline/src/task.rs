@@ -365,7 +365,9 @@ impl Task {
         let digests: BTreeMap<String, String> = serde_json::from_slice(digests).map_err(|error| error.to_string())?;
         let layout = layout_of(&snapshot.header)?;
         if layout.events != self.plan.digest() {
-            return Err("it is of events that are read in another way: [source], [schema] or [enrich] has changed".into());
+            return Err(
+                "it is of events that are read in another way: [source], [schema] or [enrich] has changed".into()
+            );
         }
         for (name, digest) in digests {
             if self.enrich.digests().get(&name).is_some_and(|current| *current != digest) {

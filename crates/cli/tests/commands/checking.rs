@@ -23,7 +23,7 @@ fn check_prints_the_resolved_settings_and_the_columns_of_the_shipped_pipeline() 
         "snapshot_interval = \"30s\"",
         "# columns that decode builds (45):",
         "# columns after enrich (49):",
-        "# features (12): 1640 bytes of state per entity",
+        "# features (12): 1672 bytes of state per entity",
         "# detector spike (robust_zscore) reads:",
         "#   sent_vs_usual, received_vs_usual, errors_1m, refused_5m, logins_5m, connections_1m",
         "# detector forest (isolation_forest) reads:",

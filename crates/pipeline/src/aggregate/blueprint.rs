@@ -48,12 +48,7 @@ pub struct StateLayout {
 impl Blueprint {
     /// An empty table for words that were written by any version of this pipeline.
     /// Errors: `Storage`, if there is a room and its file cannot be made.
-    pub fn empty_table(
-        &self,
-        name: &str,
-        words: usize,
-        room: Option<&MemoryRoom>,
-    ) -> Result<EntityTable, StateError> {
+    pub fn empty_table(&self, name: &str, words: usize, room: Option<&MemoryRoom>) -> Result<EntityTable, StateError> {
         let mut initial = vec![0.0; words];
         if name == ENTITIES && words == self.graph.entity_words() {
             self.graph.init_entity(&mut initial);

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray};
-use lapwing_features::{Dedup, Graph, OpenWindow, Lateness, ScoredWindows, Timeliness, Watermark};
+use lapwing_features::{Dedup, Graph, Lateness, OpenWindow, ScoredWindows, Timeliness, Watermark};
 use lapwing_state::{EntityTable, StateError};
 use lapwing_vocabulary::{EventBatch, EventTime};
 
@@ -24,10 +24,10 @@ mod memory;
 /// Closed windows as rows.
 mod window_rows;
 
+pub use blueprint::{Blueprint, StateLayout};
 pub use columns::schema_with_features;
 pub(crate) use columns::text_column;
 pub use limits::{Limits, MemoryRoom};
-pub use blueprint::{Blueprint, StateLayout};
 pub use memory::{Carried, layout_of};
 pub use window_rows::{Origin, WindowRow, window_schema};
 

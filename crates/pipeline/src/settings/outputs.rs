@@ -27,15 +27,8 @@ pub enum Role {
 
 impl Role {
     /// Every role, the source first.
-    pub const ALL: [Self; 7] = [
-        Self::Source,
-        Self::Alerts,
-        Self::Enriched,
-        Self::DeadLetters,
-        Self::Late,
-        Self::Markers,
-        Self::Repartitioned,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Source, Self::Alerts, Self::Enriched, Self::DeadLetters, Self::Late, Self::Markers, Self::Repartitioned];
 
     /// The word for it in the file.
     pub fn name(self) -> &'static str {

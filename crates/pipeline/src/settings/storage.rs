@@ -57,7 +57,10 @@ fn read_ttl(section: &Section<'_>, features: &[FeatureSpec]) -> Option<i64> {
             let ttl = field.duration(SECOND..=CENTURY);
             if let Some(ttl) = ttl.filter(|ttl| *ttl < longest) {
                 let message = format!("`{}` is {}", field.path(), show_duration(ttl));
-                let hint = format!("the longest window or baseline is {}: allowed from there on, or false", show_duration(longest));
+                let hint = format!(
+                    "the longest window or baseline is {}: allowed from there on, or false",
+                    show_duration(longest)
+                );
                 return field.refuse(message, hint);
             }
             ttl

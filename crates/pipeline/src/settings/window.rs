@@ -62,7 +62,8 @@ pub(super) fn read(root: &Section<'_>) -> Option<Window> {
     let faults_before = section.report.len();
     let kinds =
         [("tumbling", Kind::Tumbling), ("sliding", Kind::Sliding), ("session", Kind::Session), ("count", Kind::Count)];
-    let kind = section.required("kind", "one of tumbling, sliding, session, count").and_then(|field| field.choice(&kinds));
+    let kind =
+        section.required("kind", "one of tumbling, sliding, session, count").and_then(|field| field.choice(&kinds));
     let kind = read_kind(&section, kind.unwrap_or(Kind::Tumbling));
     let duration = |name: &str| section.field(name).and_then(|field| field.duration(SPAN));
     let spec = ScoredWindowSpec {
@@ -133,14 +134,21 @@ fn read_column(field: &Field<'_>) -> Option<WindowColumn> {
     let [(measure, value)] = &given[..] else {
         if section.is_given() {
             let names = MEASURES.map(WindowMeasure::name).join(", ");
-            section.report.add(&section.place, "a column of a window needs a measure".to_owned(), format!("exactly one of {names}"));
+            section.report.add(
+                &section.place,
+                "a column of a window needs a measure".to_owned(),
+                format!("exactly one of {names}"),
+            );
         }
         return None;
     };
     let column = value.text()?;
     let column = match (measure, column.as_str()) {
         (WindowMeasure::Count, "*") => None,
-        (_, "*") => return value.refuse(format!("`{}` needs a column, not `*`", value.path()), "only count takes `*`".to_owned()),
+        (_, "*") => {
+            return value
+                .refuse(format!("`{}` needs a column, not `*`", value.path()), "only count takes `*`".to_owned());
+        }
         _ => Some(column),
     };
     Some(WindowColumn { name: field.name.clone(), measure: *measure, column })

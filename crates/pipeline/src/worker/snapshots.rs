@@ -71,7 +71,9 @@ impl<T: Transport> Worker<T> {
             }
             Err(fault) => {
                 add(&self.around.status.snapshot_failures, 1);
-                if let Some(running) = self.running.get_mut(&partition).filter(|running| running.snapshot == Some(offset)) {
+                if let Some(running) =
+                    self.running.get_mut(&partition).filter(|running| running.snapshot == Some(offset))
+                {
                     running.snapshot = None;
                 }
                 Err(fault.into())

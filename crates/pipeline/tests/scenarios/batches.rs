@@ -64,7 +64,12 @@ fn batches_of_one_a_hundred_and_all_give_the_same_bytes_and_counters() {
     let [records, processed, late, filtered, duplicates, coerced, repeats] = whole.counters;
     let dead: u64 = whole.dead.iter().map(|(_, count)| count).sum();
     assert_eq!(records, 3000);
-    assert_eq!(processed + late + repeats + filtered + dead, 3000, "nothing goes without a counter: {:?}", whole.counters);
+    assert_eq!(
+        processed + late + repeats + filtered + dead,
+        3000,
+        "nothing goes without a counter: {:?}",
+        whole.counters
+    );
     for (what, count) in [("late", late), ("filtered", filtered), ("doubled", duplicates), ("coerced", coerced)] {
         assert!(count > 10, "the stream has too few {what} events to tell: {count}");
     }

@@ -61,7 +61,8 @@ fn late_events_change_neither_features_nor_scores_of_the_others() {
     for (number, value) in on_time.iter().enumerate() {
         mixed.push(value.clone());
         if number > 100 && number % 7 == 0 {
-            let of_past = Event { at: START, host: format!("h{}", number % 6), bytes: 1 << 40, ..event(number as i64, 0) };
+            let of_past =
+                Event { at: START, host: format!("h{}", number % 6), bytes: 1 << 40, ..event(number as i64, 0) };
             mixed.push(of_past.json());
         }
     }

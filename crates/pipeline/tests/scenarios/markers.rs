@@ -37,8 +37,10 @@ fn an_idle_partition_closes_its_windows_by_the_wall_clock() {
     let fleet = Fleet::new(&plan, &model, &source());
     assert!(!fleet.run_to_death(patient(None)));
     let outputs = fleet.log.outputs();
-    let events: u64 =
-        of_topic(&outputs, "small.enriched").into_iter().filter_map(|record| json(record)["window_events"].as_u64()).sum();
+    let events: u64 = of_topic(&outputs, "small.enriched")
+        .into_iter()
+        .filter_map(|record| json(record)["window_events"].as_u64())
+        .sum();
     assert_eq!(events, 150, "every event is in a window that was told");
     assert!(get(&fleet.status.ticks) > 0);
     assert_eq!(of_topic(&outputs, "small.markers").len() as u64, get(&fleet.status.ticks));

@@ -211,7 +211,8 @@ fn an_entity_is_not_forgotten_within_its_longest_window() {
 
 #[test]
 fn files_need_no_repartitioning() {
-    let text = "name = \"f\"\n[source]\nkey = \"k\"\ntime = \"t\"\nrepartition = true\n[connect.files]\ninputs = [\"a\"]\n";
+    let text =
+        "name = \"f\"\n[source]\nkey = \"k\"\ntime = \"t\"\nrepartition = true\n[connect.files]\ninputs = [\"a\"]\n";
     let faults = parse(text).unwrap_err().to_string();
     assert!(faults.contains("needs topics, but the events come from files"), "{faults}");
 }
