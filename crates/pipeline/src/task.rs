@@ -352,10 +352,10 @@ impl Task {
 
     /// The memory at this moment, as parts of a snapshot at `offset`, the first offset not contained.
     pub fn freeze(&mut self, offset: Offset, kind: Kind) -> SnapshotParts {
-        let (tables, mut sections) = self.aggregate.freeze(kind);
+        let mut parts = self.aggregate.freeze(self.plan.identity(self.partition), offset, kind);
         let digests = serde_json::to_vec(self.enrich.digests()).expect("names and digests have a JSON form");
-        sections.push((SECTION_TABLES.to_owned(), digests));
-        SnapshotParts { identity: self.plan.identity(self.partition), offset, tables, sections }
+        parts.sections.push((SECTION_TABLES.to_owned(), digests));
+        parts
     }
 
     /// Takes up a memory, and the versions of the reference tables that were in force with it. After `Err` the task is

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use lapwing_features::{CarryOver, Dedup, FeatureError, Lateness, ScoredWindows, Watermark};
-use lapwing_state::{EntityTable, FrozenTable, Header, Kind, Snapshot, StateError};
-use lapwing_vocabulary::Partition;
+use lapwing_state::{EntityTable, Header, Identity, Kind, Snapshot, SnapshotParts, StateError};
+use lapwing_vocabulary::{Offset, Partition};
 
 use super::blueprint::{Blueprint, ENTITIES, GROUPS, StateLayout};
 use super::{Aggregate, Limits, MemoryRoom, Scratch};
@@ -91,8 +91,8 @@ impl Aggregate {
         })
     }
 
-    /// Everything remembered at this moment: tables and sections of a snapshot.
-    pub fn freeze(&mut self, kind: Kind) -> (Vec<(String, FrozenTable)>, Vec<(String, Vec<u8>)>) {
+    /// Everything remembered at this moment, as parts of a snapshot at `offset`, the first offset not contained.
+    pub fn freeze(&mut self, identity: Identity, offset: Offset, kind: Kind) -> SnapshotParts {
         let mut tables = vec![(ENTITIES.to_owned(), self.entities.freeze(kind))];
         for (column, table) in self.graph.peers().iter().zip(&mut self.groups) {
             tables.push((format!("{GROUPS}{column}"), table.freeze(kind)));
@@ -108,7 +108,7 @@ impl Aggregate {
         if let Some(windows) = &self.windows {
             sections.push((WINDOWS.to_owned(), windows.encode()));
         }
-        (tables, sections)
+        SnapshotParts { identity, offset, tables, sections }
     }
 
     /// Takes up a memory that was written with these features or with others.
