@@ -87,7 +87,6 @@ fn many(arguments: &Arguments) -> Result<bool, String> {
     say(&format!("{} stories; {}", report.played, happened.collect::<Vec<_>>().join(", ")));
     let Some((seed, findings)) = report.failure else { return Ok(true) };
     tell(seed, &findings);
-    let known = if known_faults { " --known-faults" } else { "" };
-    say(&format!("to see it again: cargo run --release -p lapwing-sim -- --seed {seed} --trace{known}"));
+    say(&format!("to see it again: cargo run --release -p lapwing-sim -- --seed {seed} --trace"));
     Ok(false)
 }
