@@ -92,7 +92,8 @@ fn origin(kind: Kind, record: &OutputRecord) -> Option<(Partition, Offset)> {
 
 fn sort(flavour: &Flavour, outputs: &[OutputRecord], findings: &mut Vec<String>) -> Sorted {
     let mut sorted = Sorted::new();
-    for record in outputs {
+    let markers = flavour.plan.topics.markers.as_ref();
+    for record in outputs.iter().filter(|record| Some(&record.topic) != markers) {
         let placed = kind_of(flavour, &record.topic).and_then(|kind| Some((kind, origin(kind, record)?)));
         let Some((kind, (partition, offset))) = placed else {
             findings.push(format!("a record of `{}` does not say where it comes from", record.topic));

@@ -91,6 +91,12 @@ impl Log {
         &self.outputs
     }
 
+    /// The markers of a partition, as values, in order.
+    pub fn markers(&self, topic: &str, partition: Partition) -> Vec<&[u8]> {
+        let of = self.outputs.iter().filter(|record| &*record.topic == topic && record.partition == Some(partition));
+        of.map(|record| &record.value[..]).collect()
+    }
+
     /// Who has a partition.
     pub fn owner(&self, partition: Partition) -> Option<Claim> {
         self.claims[partition as usize]
@@ -113,7 +119,8 @@ impl Log {
     pub fn apply(&mut self, epoch: Epoch) -> Result<(), String> {
         for (partition, offset) in &epoch.positions {
             let before = self.committed(*partition);
-            if before.is_some_and(|before| before >= *offset) {
+            // A marker is committed without any record.
+            if before.is_some_and(|before| before > *offset) {
                 return Err(format!("partition {partition} is committed at {offset} after {before:?}"));
             }
             let end = self.records(*partition).last().map_or(0, |last| last.offset + 1);

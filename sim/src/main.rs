@@ -24,9 +24,6 @@ struct Arguments {
     /// Passes over all stories without a query and a reference table.
     #[arg(long)]
     tabled_only: bool,
-    /// Lets faults show that are known and not mended yet: see tests/known_faults.rs.
-    #[arg(long)]
-    known_faults: bool,
     /// Threads.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
@@ -66,12 +63,8 @@ fn tell(seed: u64, findings: &[String]) {
 
 fn one(seed: u64, arguments: &Arguments) -> Result<bool, String> {
     let pipelines = Pipelines::compile().map_err(|error| format!("compile the pipelines: {error}"))?;
-    let outcome = play_caught(
-        &pipelines,
-        seed,
-        Options { traced: arguments.trace, known_faults: arguments.known_faults, ..Options::default() },
-    )
-    .map_err(|error| error.to_string())?;
+    let outcome = play_caught(&pipelines, seed, Options { traced: arguments.trace, ..Options::default() })
+        .map_err(|error| error.to_string())?;
     outcome.trace.iter().for_each(|line| say(line));
     if outcome.findings.is_empty() {
         say(&format!("seed {seed} keeps every law"));
@@ -82,19 +75,18 @@ fn one(seed: u64, arguments: &Arguments) -> Result<bool, String> {
 }
 
 fn many(arguments: &Arguments) -> Result<bool, String> {
-    let Arguments { from, seeds, jobs, tabled_only, known_faults, .. } = *arguments;
+    let Arguments { from, seeds, jobs, tabled_only, .. } = *arguments;
     let told = |played: u64| {
         if played.is_multiple_of(PROGRESS_EVERY) {
             say(&format!("{played} of {seeds} stories"));
         }
     };
-    let options = Options { tabled_only, known_faults, ..Options::default() };
+    let options = Options { tabled_only, ..Options::default() };
     let report = play_many(from, seeds, jobs, options, told)?;
     let happened = Fault::ALL.iter().zip(report.happened).map(|((fault, _), count)| format!("{fault:?} {count}"));
     say(&format!("{} stories; {}", report.played, happened.collect::<Vec<_>>().join(", ")));
     let Some((seed, findings)) = report.failure else { return Ok(true) };
     tell(seed, &findings);
-    let known = if known_faults { " --known-faults" } else { "" };
-    say(&format!("to see it again: cargo run --release -p lapwing-sim -- --seed {seed} --trace{known}"));
+    say(&format!("to see it again: cargo run --release -p lapwing-sim -- --seed {seed} --trace"));
     Ok(false)
 }

@@ -20,7 +20,7 @@ use crate::log::Member;
 use crate::membership::Notice;
 use crate::pipelines::{EDITIONS, Flavour, Pipelines};
 use crate::source::{NOW, Source};
-use crate::transport::SimTransport;
+use crate::transport::{SimTopics, SimTransport};
 use crate::weather::{Fault, Weather};
 use crate::world::{Shared, World, locked};
 
@@ -48,8 +48,6 @@ pub struct Options {
     pub traced: bool,
     /// Whether to pass over all stories without a query and a table.
     pub tabled_only: bool,
-    /// Whether faults of Lapwing that are known and not mended yet may show.
-    pub known_faults: bool,
 }
 
 /// Whether the story of a seed has a query and a table.
@@ -83,13 +81,6 @@ impl ModelSource for Models {
         let model = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok((known != Some(model.version)).then_some(model))
     }
-}
-
-/// Snapshots are not fenced: a worker that lost a partition without knowing may write one with another edition of the
-/// table where its heir had this one (`tests/known_faults.rs`). So no worker of a story with tables works on unknowing.
-fn leave_out_known_faults(weather: &mut Weather) {
-    weather.without(Fault::CutOff);
-    weather.without(Fault::Expire);
 }
 
 struct Story<'a> {
@@ -126,17 +117,11 @@ impl<'a> Story<'a> {
         let flavour = if tabled { &pipelines.tabled } else { &pipelines.plain };
         let mut weather = Weather::new(seed);
         if tabled {
-            // When a table came into force is known from the snapshot that was forced there, and from nothing else.
-            weather.without(Fault::Damage);
             // These stories are dear: none is without what they are for. Tables are looked at once a second.
             weather.with(Fault::TableChange);
             weather.with(Fault::ClockJump);
             weather.with(Fault::Kill);
-            if options.known_faults {
-                weather.with(Fault::CutOff);
-            } else {
-                leave_out_known_faults(&mut weather);
-            }
+            weather.with(Fault::CutOff);
         } else {
             weather.without(Fault::TableChange);
         }
@@ -303,7 +288,7 @@ impl<'a> Story<'a> {
             models: self.models.clone(),
             store: Some(self.disk.store()?),
             table_copies: Some(self.disk.table_copies()),
-            topics: None,
+            topics: Some(Box::new(SimTopics(self.world.clone()))),
             spill: self.disk.table_copies(),
             workers: 1,
             wait_for_snapshots: true,

@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapwing_pipeline::by_hand::HandClock;
-use lapwing_vocabulary::port::Backlog;
-use lapwing_vocabulary::{Epoch, Offset, Partition, Polled, PortError, Transport};
+use lapwing_vocabulary::port::{Backlog, TopicLayout, TopicState, Topics};
+use lapwing_vocabulary::{Epoch, Offset, Partition, Polled, PortError, Records, Transport};
 
 use crate::log::Member;
+use crate::source::{NOW, TOPIC};
 use crate::weather::Fault;
 use crate::world::{Shared, World, locked};
 
@@ -48,6 +49,47 @@ fn die(world: &mut World, id: Member, when: &str) -> PortError {
         member.dead = true;
     }
     PortError::Unreachable(DEATH.to_owned())
+}
+
+/// Reads committed markers, as a worker does when it takes a partition up.
+pub struct SimTopics(pub Shared);
+
+impl Topics for SimTopics {
+    fn create(&mut self, _name: &str, _layout: &TopicLayout) -> Result<bool, PortError> {
+        Ok(false)
+    }
+
+    fn describe(&mut self, name: &str) -> Result<Option<TopicState>, PortError> {
+        let world = locked(&self.0);
+        let bounds = |partition: Partition| match name {
+            TOPIC => {
+                (world.log.earliest(partition), world.log.records(partition).last().map_or(0, |last| last.offset + 1))
+            }
+            _ => (0, world.log.markers(name, partition).len() as Offset),
+        };
+        let partitions = world.log.partitions().map(bounds).collect();
+        Ok(Some(TopicState { name: name.to_owned(), partitions, settings: Vec::new() }))
+    }
+
+    fn list(&mut self) -> Result<Vec<String>, PortError> {
+        Ok(Vec::new())
+    }
+
+    fn read(
+        &mut self,
+        name: &str,
+        partition: Partition,
+        offset: Offset,
+        records_max: usize,
+    ) -> Result<Records, PortError> {
+        let world = locked(&self.0);
+        let mut records = Records::new(name.into(), partition);
+        let markers = world.log.markers(name, partition);
+        for (at, value) in markers.into_iter().enumerate().skip(offset as usize).take(records_max) {
+            records.push(at as Offset, NOW, None, value, Vec::new());
+        }
+        Ok(records)
+    }
 }
 
 impl Transport for SimTransport {

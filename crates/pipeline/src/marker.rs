@@ -14,18 +14,42 @@ const READ_RECORDS: usize = 10_000;
 const MARKER_BYTES_MAX: usize = 1 << 10;
 
 /// Something that happened before the record at an offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
     /// The first record that comes after it.
     pub offset: Offset,
-    /// Event time had come at least this far. Units: microseconds since the epoch.
-    pub tick_micros: i64,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happens between two records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum What {
+    /// The wall clock stood in for events.
+    Tick {
+        /// Event time had come at least this far. Units: microseconds since the epoch.
+        tick_micros: i64,
+    },
+    /// A version of a reference table came into force.
+    Table {
+        /// Name of the table.
+        table: String,
+        /// Digest of the version: SHA-256 of the file.
+        digest: String,
+    },
 }
 
 impl Marker {
-    /// The moment that event time had reached.
-    pub fn tick(&self) -> EventTime {
-        EventTime(self.tick_micros)
+    /// Event time has come at least this far.
+    pub fn tick(offset: Offset, time: EventTime) -> Self {
+        Self { offset, what: What::Tick { tick_micros: time.0 } }
+    }
+
+    /// This version of a table is in force from here on.
+    pub fn table(offset: Offset, table: &str, digest: &str) -> Self {
+        Self { offset, what: What::Table { table: table.to_owned(), digest: digest.to_owned() } }
     }
 
     /// As a record of the marker topic, in the partition that it is about.
@@ -34,14 +58,15 @@ impl Marker {
             topic: topic.clone(),
             partition: Some(partition),
             key: None,
-            value: serde_json::to_vec(self).expect("two numbers have a JSON form"),
+            value: serde_json::to_vec(self).expect("numbers and names have a JSON form"),
             headers: Vec::new(),
             timestamp: now,
         }
     }
 }
 
-/// Reads the markers of a partition that stand at or after an offset, in their order.
+/// Reads the markers of a partition that a replay from an offset needs, in their order: every tick at or after it, and
+/// every table, for the last one before it says what was in force there.
 /// Errors: those of the log; `Corrupt` for a record that is no marker.
 pub fn read_markers(
     topics: &mut dyn Topics,
@@ -63,7 +88,8 @@ pub fn read_markers(
                 let place = records.position(index);
                 PortError::Corrupt(format!("{place} is no marker; `{topic}` is written by this pipeline alone"))
             })?;
-            markers.extend((marker.offset >= from).then_some(marker));
+            let is_needed = marker.offset >= from || matches!(marker.what, What::Table { .. });
+            markers.extend(is_needed.then_some(marker));
         }
         next = last + 1;
     }
@@ -76,8 +102,15 @@ mod tests {
 
     #[test]
     fn a_marker_is_a_small_json_object() {
-        let record = Marker { offset: 12, tick_micros: 34 }.record(&"m".into(), 3, 56);
+        let tick = Marker::tick(12, EventTime(34));
+        let record = tick.record(&"m".into(), 3, 56);
         assert_eq!(record.value, br#"{"offset":12,"tick_micros":34}"#);
         assert_eq!((record.partition, record.timestamp), (Some(3), 56));
+        let table = Marker::table(7, "hosts", "ab12");
+        assert_eq!(table.record(&"m".into(), 3, 56).value, br#"{"offset":7,"table":"hosts","digest":"ab12"}"#);
+        for marker in [tick, table] {
+            let text = serde_json::to_vec(&marker).unwrap();
+            assert_eq!(serde_json::from_slice::<Marker>(&text).unwrap(), marker);
+        }
     }
 }

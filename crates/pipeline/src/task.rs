@@ -17,7 +17,7 @@ use crate::decide::{Decide, Finding, Rows};
 use crate::decode::Decoder;
 use crate::enrich::Enrich;
 use crate::error::RunError;
-use crate::marker::Marker;
+use crate::marker::{Marker, What};
 use crate::plan::Plan;
 use crate::references::References;
 use crate::render::{self, JsonFields};
@@ -151,10 +151,38 @@ impl Task {
     }
 
     /// Repeats a marker in silence.
-    pub fn replay_marker(&mut self, marker: &Marker) -> Result<(), RunError> {
-        let origin = self.origin(0);
-        self.aggregate.tick(marker.tick(), &origin)?;
+    pub fn replay_marker(&mut self, marker: &Marker, references: &References) -> Result<(), RunError> {
+        match &marker.what {
+            What::Tick { tick_micros } => {
+                let origin = self.origin(0);
+                self.aggregate.tick(EventTime(*tick_micros), &origin)?;
+            }
+            What::Table { table, digest } => self.put_in_force(table, digest, references)?,
+        }
         Ok(())
+    }
+
+    /// Puts a known version of a reference table in force.
+    fn put_in_force(&mut self, table: &str, digest: &str, references: &References) -> Result<(), RunError> {
+        if self.enrich.digests().get(table).is_none_or(|current| current == digest) {
+            return Ok(());
+        }
+        let fault = |text: String| RunError::Stage { stage: "enrich", partition: self.partition, text };
+        let version = references.version(table, digest).map_err(fault)?;
+        self.enrich.replace_table(version).map_err(|error| RunError::enrich(self.partition, error))
+    }
+
+    /// Markers of the tables in force that differ from those that were told; they are told from now on.
+    pub fn tell_tables(&self, told: &mut BTreeMap<String, String>, next: Offset, now: i64) -> Vec<OutputRecord> {
+        let Some(topic) = &self.plan.topics.markers else { return Vec::new() };
+        let mut records = Vec::new();
+        for (table, digest) in self.enrich.digests() {
+            if told.get(table) != Some(digest) {
+                records.push(Marker::table(next, table, digest).record(topic, self.partition, now));
+                told.insert(table.clone(), digest.clone());
+            }
+        }
+        records
     }
 
     /// Takes records through all stages and renders their outputs.
@@ -185,12 +213,11 @@ impl Task {
         let mut product = Product::default();
         let Some(topic) = self.plan.topics.markers.clone() else { return Ok(product) };
         let now = clock.wall_micros();
-        let marker = Marker { offset: next, tick_micros: time.0 };
-        product.outputs.push(marker.record(&topic, self.partition, now));
+        product.outputs.push(Marker::tick(next, time).record(&topic, self.partition, now));
         let origin = self.origin(now);
         let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
         add(&status.ticks, 1);
-        if let Some(aggregated) = self.aggregate.tick(marker.tick(), &origin)? {
+        if let Some(aggregated) = self.aggregate.tick(time, &origin)? {
             lap.end(3);
             let batch = self.judge(aggregated, Vec::new(), status, &mut lap)?;
             self.render(None, batch, now, &mut product);

@@ -170,10 +170,12 @@ impl Pipeline {
         matches!(&self.connect, Connect::Files(files) if !files.follow)
     }
 
-    /// The internal topic of markers. Only what waits for event time to pass needs them.
+    /// The internal topic of markers. Windows need them, which close when event time passes, and reference tables, which
+    /// change while the pipeline runs.
     pub fn marker_topic(&self) -> Option<String> {
         let has_topics = !matches!(self.connect, Connect::Files(_));
-        (self.window.is_some() && has_topics).then(|| format!("{}.{}", self.name, Role::Markers.name()))
+        let is_needed = self.window.is_some() || !self.enrich.tables.is_empty();
+        (is_needed && has_topics).then(|| format!("{}.{}", self.name, Role::Markers.name()))
     }
 
     /// The internal topic in which each event lies in the partition of its entity.

@@ -215,7 +215,7 @@ impl<T: Transport> Worker<T> {
                 "records of partition {partition} before its assignment"
             ))));
         };
-        running.process(records, &self.around.status, self.around.clock.as_ref())
+        running.process(records, &self.references, &self.around.status, self.around.clock.as_ref())
     }
 
     /// Lets event time pass in partitions that nothing comes from, as far as something waits for it.
@@ -310,9 +310,11 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Puts new versions of reference tables in force. The change is no record of the source, so a snapshot is written
-    /// at this very position first-hand: a replay starts from it, or from a later one, and sees the table from here on.
+    /// Puts new versions of reference tables in force. The change is no record of the source, so a marker of it is
+    /// committed with the epoch that begins here, and a replay sees the table from the same record on. Without topics a
+    /// snapshot is written at this very position instead: a replay starts from it, or from a later one.
     fn refresh_tables(&mut self) -> Result<(), RunError> {
+        let now = self.around.clock.wall_micros();
         let (renewed, faults) = self.references.refresh();
         for fault in faults {
             add(&self.around.status.reload_failures, 1);
@@ -338,7 +340,8 @@ impl<T: Transport> Worker<T> {
                     continue;
                 }
                 match running.task.enrich_mut().replace_table(table.clone()) {
-                    Ok(()) => running.snapshot = None,
+                    Ok(()) if self.around.plan.topics.markers.is_none() => running.snapshot = None,
+                    Ok(()) => running.tell_tables(running.next, now),
                     Err(error) => {
                         add(&self.around.status.reload_failures, 1);
                         tracing::warn!(partition, %error, "reference table not replaced; the version before stays in force");
@@ -348,6 +351,9 @@ impl<T: Transport> Worker<T> {
         }
         for running in self.running.values_mut().filter(|running| running.is_live()) {
             running.looked = true;
+        }
+        if self.around.plan.topics.markers.is_some() {
+            return Ok(());
         }
         self.await_snapshots()?;
         self.snapshot_where(|running| running.snapshot.is_none())?;

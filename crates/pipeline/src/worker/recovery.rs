@@ -24,7 +24,8 @@ impl<T: Transport> Worker<T> {
             let markers = self.markers_of(&assignment, &recovery)?;
             let (from, live) = (recovery.replay_from, recovery.live_from);
             let now = self.around.clock.wall_micros();
-            let running = Running::new(task, (from, live), markers, recovery.snapshot, now)?;
+            let references = (&self.references, now);
+            let running = Running::new(task, (from, live), markers, recovery.snapshot, references)?;
             tracing::info!(worker = self.index, partition, replay_from = from, live_from = live, "partition taken up");
             self.around.status.set_partition(partition, running.status());
             self.running.insert(partition, running);

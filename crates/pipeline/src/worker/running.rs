@@ -1,6 +1,6 @@
 //! A partition at work: its task, how far it is, and what waits for the next commit.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use lapwing_features::{Idle, idle_tick};
@@ -8,7 +8,8 @@ use lapwing_vocabulary::{Alert, EventTime, Offset, OutputRecord, Records};
 
 use crate::clock::Clock;
 use crate::error::RunError;
-use crate::marker::Marker;
+use crate::marker::{Marker, What};
+use crate::references::References;
 use crate::status::{PartitionStatus, Status, add};
 use crate::task::{Product, Task};
 
@@ -22,6 +23,8 @@ pub(super) struct Running {
     pub(super) live_from: Offset,
     /// Markers that are still to be repeated, in order.
     markers: VecDeque<Marker>,
+    /// For each reference table the version that the newest marker names.
+    tables_told: BTreeMap<String, String>,
     /// Outputs of the open epoch.
     pub(super) outputs: Vec<OutputRecord>,
     /// Alerts of the open epoch, with the append time of their records.
@@ -47,12 +50,13 @@ impl Running {
         (next, live_from): (Offset, Offset),
         markers: Vec<Marker>,
         snapshot: Option<Offset>,
-        now: i64,
+        (references, now): (&References, i64),
     ) -> Result<Self, RunError> {
         let mut running = Self {
             task,
             next,
             live_from,
+            tables_told: tables_told(&markers),
             markers: markers.into(),
             outputs: Vec::new(),
             alerts: Vec::new(),
@@ -63,7 +67,10 @@ impl Running {
             event_at: now,
             record_at: now,
         };
-        running.go_live_if_caught_up()?;
+        // What was in force at the very start, whatever the snapshot says: one that was written by a worker that had lost
+        // the partition unawares may say something else.
+        running.replay_markers(next, references)?;
+        running.go_live_if_caught_up(references)?;
         Ok(running)
     }
 
@@ -73,14 +80,21 @@ impl Running {
     }
 
     /// Takes records through the stages: in silence up to `live_from`, and from there on with outputs.
-    pub(super) fn process(&mut self, records: &Records, status: &Status, clock: &dyn Clock) -> Result<(), RunError> {
+    pub(super) fn process(
+        &mut self,
+        records: &Records,
+        references: &References,
+        status: &Status,
+        clock: &dyn Clock,
+    ) -> Result<(), RunError> {
         // What was processed already (a transport may deliver from the start of a block) is passed over.
         let first = (0..records.len()).position(|index| records.offset(index) >= self.next).unwrap_or(records.len());
         let live = (first..records.len()).position(|index| records.offset(index) >= self.live_from);
         let live = live.map_or(records.len(), |index| first + index);
-        self.replay(records, first..live, status)?;
+        self.replay(records, first..live, references, status)?;
         if live < records.len() {
-            self.replay_markers(Offset::MAX)?;
+            self.replay_markers(Offset::MAX, references)?;
+            self.tell_tables(records.offset(live), clock.wall_micros());
             add(&status.bytes, (live..records.len()).map(|index| records.value(index).len() as u64).sum());
             let product = self.task.process(records, live..records.len(), status, clock)?;
             self.put(product);
@@ -90,14 +104,27 @@ impl Running {
         }
         self.event_at = clock.wall_micros();
         self.record_at = self.event_at;
-        self.go_live_if_caught_up()
+        self.go_live_if_caught_up(references)
+    }
+
+    /// Writes down which tables are in force, where that is not written yet.
+    pub(super) fn tell_tables(&mut self, next: Offset, now: i64) {
+        let markers = self.task.tell_tables(&mut self.tables_told, next, now);
+        self.moved |= !markers.is_empty();
+        self.outputs.extend(markers);
     }
 
     /// Folds records in silently, with the markers where they stood.
-    fn replay(&mut self, records: &Records, range: Range<usize>, status: &Status) -> Result<(), RunError> {
+    fn replay(
+        &mut self,
+        records: &Records,
+        range: Range<usize>,
+        references: &References,
+        status: &Status,
+    ) -> Result<(), RunError> {
         let mut at = range.start;
         while at < range.end {
-            self.replay_markers(records.offset(at))?;
+            self.replay_markers(records.offset(at), references)?;
             let next_marker = self.markers.front().map_or(Offset::MAX, |marker| marker.offset);
             let to = (at..range.end).position(|index| records.offset(index) >= next_marker);
             let to = to.map_or(range.end, |count| at + count);
@@ -108,17 +135,17 @@ impl Running {
     }
 
     /// Repeats the markers that stand before a record.
-    fn replay_markers(&mut self, offset: Offset) -> Result<(), RunError> {
+    fn replay_markers(&mut self, offset: Offset, references: &References) -> Result<(), RunError> {
         while let Some(marker) = self.markers.front().filter(|marker| marker.offset <= offset) {
-            self.task.replay_marker(marker)?;
+            self.task.replay_marker(marker, references)?;
             self.markers.pop_front();
         }
         Ok(())
     }
 
     /// The markers at the very end are repeated even if no record follows: what they closed is out already.
-    fn go_live_if_caught_up(&mut self) -> Result<(), RunError> {
-        if self.is_live() { self.replay_markers(Offset::MAX) } else { Ok(()) }
+    fn go_live_if_caught_up(&mut self, references: &References) -> Result<(), RunError> {
+        if self.is_live() { self.replay_markers(Offset::MAX, references) } else { Ok(()) }
     }
 
     /// The event time at which something that waits is due.
@@ -165,4 +192,13 @@ impl Running {
             snapshot_at_micros: self.snapshot.map(|_| self.snapshot_at),
         }
     }
+}
+
+/// For each table the version that the newest marker names.
+fn tables_told(markers: &[Marker]) -> BTreeMap<String, String> {
+    let told = |marker: &Marker| match &marker.what {
+        What::Table { table, digest } => Some((table.clone(), digest.clone())),
+        What::Tick { .. } => None,
+    };
+    markers.iter().filter_map(told).collect()
 }
