@@ -67,7 +67,8 @@ fn topics_are_created_once_described_and_listed() {
     let again = world.lapwing(&["topics", "create", &pipeline]).succeeded();
     assert!(again.lines().all(|line| line.contains("exists already, left as it is")), "{again}");
     let listed = world.lapwing(&["topics", "list", &pipeline]).succeeded();
-    let names = ["first.alerts", "first.dead_letters", "first.enriched", "first.late", "sensor_messages"];
+    let names =
+        ["first.alerts", "first.dead_letters", "first.enriched", "first.late", "first.markers", "sensor_messages"];
     assert_eq!(listed.lines().collect::<Vec<_>>(), names);
     world.produce(&pipeline, 500, &[]);
     let described = world.lapwing(&["topics", "describe", &pipeline]).succeeded();

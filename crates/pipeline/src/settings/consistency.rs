@@ -7,6 +7,7 @@ use super::pipeline::Settings;
 use super::report::Report;
 use super::schema::{FieldType, SchemaField};
 use super::source::Format;
+use super::units::is_topic_name;
 use super::window::{WINDOW_END, WINDOW_EVENTS, WINDOW_SECONDS, WINDOW_START, Window};
 
 /// A column that exists, and its type if that is known.
@@ -30,6 +31,7 @@ pub(super) fn check(settings: &Settings, report: &Report<'_>) {
     check_topic(settings, report);
     check_topics_differ(settings, report);
     check_repartition(settings, report);
+    check_internal_topics(settings, report);
     check_enriched_extras(settings, report);
     let declared = declared_columns(settings);
     if let Some(declared) = &declared {
@@ -67,6 +69,16 @@ fn check_repartition(settings: &Settings, report: &Report<'_>) {
         let message = "`source.repartition` needs topics, but the events come from files".to_owned();
         let hint = "remove it: files are one partition, which has every entity whole".to_owned();
         report.add(&report.value_place(&["source", "repartition"]), message, hint);
+    }
+}
+
+/// The internal topics are named by the group.
+fn check_internal_topics(settings: &Settings, report: &Report<'_>) {
+    let has_internal = settings.source.repartition || settings.window.is_some() || !settings.enrich.tables.is_empty();
+    if has_internal && !is_topic_name(&format!("{}.repartitioned", settings.source.group)) {
+        let message = format!("`source.group` cannot be {}", quoted(&settings.source.group));
+        let hint = "it begins the names of internal topics: letters, digits, dots, underscores and hyphens".to_owned();
+        report.add(&report.value_place(&["source", "group"]), message, hint);
     }
 }
 

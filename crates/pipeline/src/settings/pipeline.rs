@@ -170,17 +170,17 @@ impl Pipeline {
         matches!(&self.connect, Connect::Files(files) if !files.follow)
     }
 
-    /// The internal topic of markers. Windows need them, which close when event time passes, and reference tables, which
+    /// The internal topic of markers, named by the consumer group, because they are about its positions. Windows need them, which close when event time passes, and reference tables, which
     /// change while the pipeline runs.
     pub fn marker_topic(&self) -> Option<String> {
         let has_topics = !matches!(self.connect, Connect::Files(_));
         let is_needed = self.window.is_some() || !self.enrich.tables.is_empty();
-        (is_needed && has_topics).then(|| format!("{}.{}", self.name, Role::Markers.name()))
+        (is_needed && has_topics).then(|| format!("{}.{}", self.source.group, Role::Markers.name()))
     }
 
-    /// The internal topic in which each event lies in the partition of its entity.
+    /// The internal topic in which each event lies in the partition of its entity, named by the consumer group.
     pub fn repartitioned_topic(&self) -> Option<String> {
-        self.source.repartition.then(|| format!("{}.{}", self.name, Role::Repartitioned.name()))
+        self.source.repartition.then(|| format!("{}.{}", self.source.group, Role::Repartitioned.name()))
     }
 
     /// Fingerprint, as 64 hexadecimal digits, of everything that decides state: name, how records become events, schema,

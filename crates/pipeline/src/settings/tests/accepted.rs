@@ -113,7 +113,8 @@ fn a_role_takes_from_all_topics_what_it_leaves_out() {
         (Role::Alerts, "a".to_owned(), alerts),
         (Role::Enriched, "b".to_owned(), base.clone()),
         (Role::DeadLetters, "c".to_owned(), base.clone()),
-        (Role::Late, "d".to_owned(), base),
+        (Role::Late, "d".to_owned(), base.clone()),
+        (Role::Markers, "watchers.markers".to_owned(), base),
     ];
     assert_eq!(pipeline.topics_used(), expected);
 }
