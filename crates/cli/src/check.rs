@@ -38,18 +38,23 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let plan = load::plan(settings, &Inputs { files: args.input.clone() }, Purpose::Train)?;
     let mut text = format!("{}\n\n", resolved.trim_end());
     describe(&plan, &mut text);
-    match model {
+    let fits = match model {
         Ok(Some(model)) => {
             let _ = writeln!(text, "# model: {}", model.id());
             let none = arrow::array::RecordBatch::new_empty(plan.rows.clone());
-            let fits = model.ensemble.columns().encode(&none);
-            fits.map_err(|error| Failure::from(RunError::Score { model: model.id(), error }))?;
+            let fits = model.ensemble.columns().encode(&none).map(|_| ());
+            fits.map_err(|error| Failure::from(RunError::Score { model: model.id(), error }))
         }
-        Ok(None) => text.push_str("# model: none yet; events are enriched and forwarded, none is scored\n"),
-        Err(fault) => return Err(Failure::new(crate::failure::DATA, fault)),
-    }
+        Ok(None) => {
+            text.push_str("# model: none yet; events are enriched and forwarded, none is scored\n");
+            Ok(())
+        }
+        Err(fault) => Err(Failure::new(crate::failure::DATA, fault)),
+    };
     crate::print_line(text.trim_end());
-    if args.against_state { state::against(&args.pipeline) } else { Ok(()) }
+    // What becomes of the state is said whether or not the model fits.
+    let kept = if args.against_state { state::against(&args.pipeline) } else { Ok(()) };
+    fits.and(kept)
 }
 
 fn describe(plan: &Plan, text: &mut String) {

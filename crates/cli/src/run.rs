@@ -110,6 +110,7 @@ impl Running {
             true => Some(Arc::new(transports::snapshot_store(settings)?)),
             false => None,
         };
+        transports.make_internal_topics(settings)?;
         let workers = transports.workers(settings)?;
         let live = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let failure = Arc::new(Mutex::new(None));

@@ -10,7 +10,7 @@ use lapwing_connect::kafka::{KafkaConnection, KafkaOptions, KafkaProducer, Kafka
 use lapwing_pipeline::clock::Clock;
 use lapwing_pipeline::settings::{Connect, Format, Kafka, Pipeline, Role};
 use lapwing_state::SnapshotStore;
-use lapwing_vocabulary::port::{Epoch, Polled, Producer, TopicState, Topics, Transport};
+use lapwing_vocabulary::port::{Epoch, Polled, Producer, TopicLayout, TopicState, Topics, Transport};
 
 use crate::clock::SystemClock;
 use crate::failure::{CONFIGURATION, Failure, NO_INPUT, USAGE};
@@ -72,6 +72,32 @@ impl Transports {
             Kind::Files(settings) => files_resume(settings),
             Kind::Embedded(_) | Kind::Kafka(..) => true,
         }
+    }
+
+    /// Makes the internal topics that are not there yet. A marker lies in the partition it is about, so their topic has
+    /// as many as the one that is processed.
+    pub fn make_internal_topics(&self, settings: &Pipeline) -> Result<(), Failure> {
+        if !self.has_topics() {
+            return Ok(());
+        }
+        let mut topics = self.topics()?;
+        if let Some(name) = settings.repartitioned_topic() {
+            topics.create(&name, &settings.topics.layout(Role::Repartitioned))?;
+        }
+        let Some(name) = settings.marker_topic() else { return Ok(()) };
+        let partitions = describe(topics.as_mut(), &self.tasks.topic)?.partitions.len();
+        let layout = TopicLayout { partitions: partitions as i32, ..settings.topics.layout(Role::Markers) };
+        topics.create(&name, &layout)?;
+        let found = describe(topics.as_mut(), &name)?.partitions.len();
+        if found >= partitions {
+            return Ok(());
+        }
+        let text = format!(
+            "topic `{name}` has {found} partitions, but `{}`, which it marks, has {partitions}\nhint: add partitions to \
+             `{name}`",
+            self.tasks.topic
+        );
+        Err(Failure::new(CONFIGURATION, text))
     }
 
     /// Whether there are topics at all.
@@ -214,9 +240,11 @@ pub fn describe(topics: &mut dyn Topics, name: &str) -> Result<TopicState, Failu
             } else {
                 format!("there are: {}", known.join(", "))
             };
-            let text = format!(
-                "topic `{name}` does not exist; {known}\nhint: `lapwing topics create PIPELINE` makes it, `lapwing produce` too"
-            );
+            let hint = match name.ends_with(&format!(".{}", Role::Repartitioned.name())) {
+                true => "`lapwing run` makes and fills it: run the pipeline first, it works without a model too",
+                false => "`lapwing topics create PIPELINE` makes it, `lapwing produce` too",
+            };
+            let text = format!("topic `{name}` does not exist; {known}\nhint: {hint}");
             Err(Failure::new(CONFIGURATION, text))
         }
     }

@@ -1,6 +1,11 @@
 //! Takes each record to the partition of its entity, through an internal topic, so that the tasks behind it see all
 //! events of an entity in one order. It remembers nothing: where it stopped it goes on.
+//!
+//! **Order.** A backlog comes partition by partition, and an hour of one before the same hour of the next would be late
+//! behind every watermark. So the partitions are merged by event time: a record waits until each of the others has one to
+//! compare it with, but not longer than [`HOLD_MICROS`], or a quiet partition would hold up all.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,6 +23,17 @@ use crate::status::{Status, add};
 
 /// Longest wait in one poll, so that a stop is noticed.
 const WAIT: Duration = Duration::from_millis(100);
+/// Longest time that a record waits to be compared with those of other partitions. Units: microseconds.
+pub const HOLD_MICROS: i64 = 100_000;
+/// Most records that wait.
+const HELD_MAX: usize = 100_000;
+
+/// A record that waits for its turn.
+struct Held {
+    time: i64,
+    offset: Offset,
+    record: OutputRecord,
+}
 
 /// One worker of the repartitioning.
 pub struct Forwarder<T> {
@@ -28,7 +44,14 @@ pub struct Forwarder<T> {
     status: Arc<Status>,
     clock: Arc<dyn Clock>,
 
-    epoch: Epoch,
+    /// Records that wait, of every partition that is assigned.
+    held: BTreeMap<Partition, VecDeque<Held>>,
+    /// Since when none has had its turn.
+    held_since: i64,
+    /// What goes out with the next commit, and the partition it came from.
+    outputs: Vec<(Partition, OutputRecord)>,
+    /// First offset not yet forwarded of each partition that has moved since the last commit.
+    positions: BTreeMap<Partition, Offset>,
     committed_at: i64,
 }
 
@@ -46,21 +69,39 @@ impl<T: Transport> Forwarder<T> {
         let decoder = Decoder::new(options).map_err(|fault| RunError::Plan(vec![fault]))?;
         let committed_at = clock.wall_micros();
         let (plan, topic) = (plan.clone(), topic.into());
-        Ok(Self { transport, plan, topic, decoder, status, clock, epoch: Epoch::default(), committed_at })
+        Ok(Self {
+            transport,
+            plan,
+            topic,
+            decoder,
+            status,
+            clock,
+            held: BTreeMap::new(),
+            held_since: committed_at,
+            outputs: Vec::new(),
+            positions: BTreeMap::new(),
+            committed_at,
+        })
     }
 
     /// Forwards until `stop` is set or the source ends; commits before it returns `Ok`.
     pub fn run(mut self, stop: &AtomicBool) -> Result<(), RunError> {
         loop {
             if stop.load(Ordering::Relaxed) {
+                // What waits is read again by whoever goes on.
                 return self.commit();
             }
             match self.step() {
                 Ok(true) => {}
-                Ok(false) => return self.commit(),
+                Ok(false) => {
+                    self.merge(true);
+                    return self.commit();
+                }
                 Err(RunError::Port(PortError::Restart(why))) => {
                     tracing::warn!(why, "repartitioning starts again from its committed positions");
-                    self.epoch = Epoch::default();
+                    self.outputs.clear();
+                    self.positions.clear();
+                    self.held.clear();
                 }
                 Err(error) => return Err(error),
             }
@@ -69,23 +110,33 @@ impl<T: Transport> Forwarder<T> {
 
     /// One poll and what follows from it; `false` at the end of a finite source.
     fn step(&mut self) -> Result<bool, RunError> {
-        match self.transport.poll(self.plan.settings.max_batch_events, WAIT)? {
-            Polled::Records(records) => self.forward(&records),
+        let is_idle = match self.transport.poll(self.plan.settings.max_batch_events, WAIT)? {
+            Polled::Records(records) => {
+                self.hold(&records);
+                false
+            }
             Polled::Assigned(assignments) => {
                 for assignment in assignments {
+                    self.held.entry(assignment.partition).or_default();
                     let from = assignment.committed.unwrap_or(assignment.earliest).max(assignment.earliest);
                     self.transport.resume(assignment.partition, from)?;
                 }
+                false
             }
             Polled::Revoked(partitions) => {
+                partitions.iter().for_each(|partition| _ = self.held.remove(partition));
                 self.commit()?;
                 self.transport.release(&partitions)?;
+                false
             }
-            // What was not committed is forwarded by whoever has the partitions now.
-            Polled::Lost(_) => self.epoch = Epoch::default(),
-            Polled::Idle => {}
+            Polled::Lost(partitions) => {
+                self.lose(&partitions);
+                false
+            }
+            Polled::Idle => true,
             Polled::End => return Ok(false),
-        }
+        };
+        self.merge(is_idle);
         let since = self.clock.wall_micros() - self.committed_at;
         if since < 0 || since >= self.plan.settings.commit_interval.as_micros() as i64 {
             self.commit()?;
@@ -93,18 +144,32 @@ impl<T: Transport> Forwarder<T> {
         Ok(true)
     }
 
-    fn forward(&mut self, records: &Records) {
+    /// What was not committed of lost partitions is forwarded by whoever has them now.
+    fn lose(&mut self, partitions: &[Partition]) {
+        self.held.retain(|partition, _| !partitions.contains(partition));
+        self.outputs.retain(|(partition, _)| !partitions.contains(partition));
+        self.positions.retain(|partition, _| !partitions.contains(partition));
+    }
+
+    /// Takes records in, to wait for their turn.
+    fn hold(&mut self, records: &Records) {
         let decoded = self.decoder.decode(records, 0..records.len());
         let entities = text_column(&decoded.events.rows, &self.plan.settings.source.key);
         // A record that does not decode goes on without a key: the task that meets it sets it aside with its reason.
-        let mut keys: Vec<Option<Vec<u8>>> = vec![None; records.len()];
+        let mut found: Vec<Option<(i64, Option<Vec<u8>>)>> = vec![None; records.len()];
         for (row, index) in decoded.records.iter().enumerate() {
-            keys[*index as usize] = entities.is_valid(row).then(|| entities.value(row).as_bytes().to_vec());
+            let key = entities.is_valid(row).then(|| entities.value(row).as_bytes().to_vec());
+            found[*index as usize] = Some((decoded.events.times[row].0, key));
         }
-        for (index, key) in keys.into_iter().enumerate() {
+        if self.held.values().all(VecDeque::is_empty) {
+            self.held_since = self.clock.wall_micros();
+        }
+        let queue = self.held.entry(records.partition()).or_default();
+        for (index, found) in found.into_iter().enumerate() {
+            let (time, key) = found.unwrap_or((i64::MIN, None));
             let mut headers = records.headers(index).to_vec();
             headers.push(source_header(&records.position(index)));
-            self.epoch.outputs.push(OutputRecord {
+            let record = OutputRecord {
                 topic: self.topic.clone(),
                 partition: None,
                 key,
@@ -112,27 +177,40 @@ impl<T: Transport> Forwarder<T> {
                 headers,
                 // The moment it was first appended: latencies and clocks in the future are judged by it.
                 timestamp: records.timestamp(index),
-            });
-        }
-        add(&self.status.repartitioned, records.len() as u64);
-        if let Some(last) = records.last_offset() {
-            self.move_to(records.partition(), last + 1);
+            };
+            queue.push_back(Held { time, offset: records.offset(index), record });
         }
     }
 
-    fn move_to(&mut self, partition: Partition, offset: Offset) {
-        match self.epoch.positions.iter_mut().find(|(known, _)| *known == partition) {
-            Some((_, position)) => *position = offset,
-            None => self.epoch.positions.push((partition, offset)),
+    /// Forwards what waits, oldest event first, as long as every partition has something to compare; with `all`, or when
+    /// it has waited long enough, everything.
+    fn merge(&mut self, all: bool) {
+        let now = self.clock.wall_micros();
+        let waited = now - self.held_since;
+        let count: usize = self.held.values().map(VecDeque::len).sum();
+        let all = all || !(0..HOLD_MICROS).contains(&waited) || count > HELD_MAX;
+        let mut forwarded = 0;
+        while all || self.held.values().all(|queue| !queue.is_empty()) {
+            let front = |(partition, queue): (&Partition, &VecDeque<Held>)| Some((queue.front()?.time, *partition));
+            let Some((_, partition)) = self.held.iter().filter_map(front).min() else { break };
+            let Some(held) = self.held.get_mut(&partition).and_then(VecDeque::pop_front) else { break };
+            self.outputs.push((partition, held.record));
+            self.positions.insert(partition, held.offset + 1);
+            forwarded += 1;
         }
+        if forwarded > 0 {
+            self.held_since = now;
+        }
+        add(&self.status.repartitioned, forwarded);
     }
 
     fn commit(&mut self) -> Result<(), RunError> {
         self.committed_at = self.clock.wall_micros();
-        let epoch = std::mem::take(&mut self.epoch);
-        if !epoch.is_empty() {
-            self.transport.commit(epoch)?;
+        if self.positions.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let outputs = std::mem::take(&mut self.outputs).into_iter().map(|(_, record)| record).collect();
+        let positions = std::mem::take(&mut self.positions).into_iter().collect();
+        Ok(self.transport.commit(Epoch { outputs, positions })?)
     }
 }

@@ -9,6 +9,8 @@ mod checking;
 mod producing;
 /// `score`, and a pipeline on files.
 mod scoring;
+/// `state` and `watermark`.
+mod state;
 /// Records that cannot be used.
 mod strange_input;
 /// A disk without space.

@@ -20,6 +20,7 @@ mod windows;
 mod markers;
 mod changed_settings;
 mod forgetting;
+mod repartitioning;
 mod recovery;
 mod rebalance;
 mod restarts;

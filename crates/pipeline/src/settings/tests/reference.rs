@@ -1,8 +1,9 @@
-//! The reference names every key, and its examples are accepted.
+//! The reference names every key, and its examples and those of other documents are accepted.
 
 use crate::settings::{Overrides, Pipeline, known_keys};
 
 const REFERENCE: &str = include_str!("../../../../../docs/pipeline-reference.md");
+const WINDOWS: &str = include_str!("../../../../../docs/windows.md");
 
 #[test]
 fn every_key_is_named_in_the_reference() {
@@ -12,8 +13,12 @@ fn every_key_is_named_in_the_reference() {
 }
 
 #[test]
-fn every_example_of_the_reference_is_accepted() {
-    for block in REFERENCE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+fn every_example_of_the_documents_is_accepted() {
+    [REFERENCE, WINDOWS].into_iter().for_each(accepts_the_examples_of);
+}
+
+fn accepts_the_examples_of(document: &str) {
+    for block in document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
         let name = if block.contains("name = ") && !block.starts_with('[') { "" } else { "name = \"example\"\n" };
         let source = "[source]\ntopic = \"t\"\nkey = \"host_id\"\ntime = \"utc\"\n";
         let source = if block.contains("[source]") { "" } else { source };

@@ -1,0 +1,57 @@
+//! What is remembered, and what becomes of it.
+
+use crate::world::{Shape, World};
+
+/// A world whose pipeline has run over some events and left its state.
+fn with_state() -> (World, String) {
+    let world = World::new();
+    let pipeline = world.pipeline("first.toml", &Shape::embedded());
+    world.produce(&pipeline, 3_000, &[]);
+    world.lapwing(&["run", &pipeline, "--until-end", "--no-page"]).succeeded();
+    (world, pipeline)
+}
+
+#[test]
+fn state_is_listed_and_an_entity_is_looked_at() {
+    let (world, pipeline) = with_state();
+    let listed = world.lapwing(&["state", "list", &pipeline]).succeeded();
+    assert_eq!(listed.lines().count(), 4, "{listed}");
+    assert!(listed.starts_with("partition 0: up to offset "), "{listed}");
+    let events = world.lapwing(&["state", "list", &pipeline, "--json"]).succeeded();
+    let offsets =
+        events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["snapshot"].as_i64());
+    assert_eq!(offsets.map(Option::unwrap).sum::<i64>(), 3_000);
+    let told = world.lapwing(&["state", "inspect", &pipeline, "host-0001", "--json"]).succeeded();
+    let told: serde_json::Value = serde_json::from_str(told.trim()).unwrap();
+    assert_eq!(told["entity"], "host-0001");
+    assert!(told["features"]["connections_1m"].is_number(), "{told}");
+    assert!(told["scored"].as_str().unwrap().contains("there is no model yet"), "{told}");
+    let fault = world.lapwing(&["state", "inspect", &pipeline, "nobody"]).failed(65);
+    assert!(fault.contains("nothing is remembered of `nobody`"), "{fault}");
+}
+
+#[test]
+fn what_becomes_of_the_state_is_said_before_the_settings_are_used() {
+    let (world, pipeline) = with_state();
+    let same = world.lapwing(&["check", &pipeline, "--against-state"]).succeeded();
+    assert!(same.lines().last().unwrap().starts_with("# partition 3: kept from offset "), "{same}");
+    let text = Shape::embedded().text();
+    let one_more =
+        text.replace("[features]", "[features]\nprotocols_5m = { distinct = \"protocol_type\", over = \"5m\" }");
+    world.file("more.toml", one_more);
+    let said = world.lapwing(&["check", "more.toml", "--against-state"]).succeeded();
+    assert!(said.lines().last().unwrap().ends_with("; new, begin empty: protocols_5m"), "{said}");
+    world.file("else.toml", text.replace("key = \"host_id\"", "key = \"uuid\""));
+    let refused = world.lapwing(&["check", "else.toml", "--against-state"]).failed(65);
+    assert!(refused.contains("the state of 4 partitions cannot be used"), "{refused}");
+}
+
+#[test]
+fn the_watermark_that_a_stream_needs_is_told() {
+    let (world, pipeline) = with_state();
+    let told = world.lapwing(&["watermark", &pipeline]).succeeded();
+    assert!(told.contains("p99.9 of disorder is"), "{told}");
+    let told = world.lapwing(&["watermark", &pipeline, "--json"]).succeeded();
+    let told: serde_json::Value = serde_json::from_str(told.trim()).unwrap();
+    assert_eq!((told["events"].as_u64(), told["late_share"].as_f64()), (Some(3_000), Some(0.0)), "{told}");
+}
