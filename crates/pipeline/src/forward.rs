@@ -3,7 +3,7 @@
 //!
 //! **Order.** A backlog comes partition by partition, and an hour of one before the same hour of the next would be late
 //! behind every watermark. So the partitions are merged by event time: a record waits until each of the others has one to
-//! compare it with, but not longer than [`HOLD_MICROS`], or a quiet partition would hold up all.
+//! compare it with, but not longer than [`HOLD_MICROS`](crate::forward::HOLD_MICROS), or a quiet partition would hold up all.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! An event time far from its arrival is often right but for one mistake, and the mistake shows in the distance: a
-//! factor of a thousand, whole hours to the second, the first day of some calendar. [`explain_offset`] looks at one
+//! factor of a thousand, whole hours to the second, the first day of some calendar. [`explain_offset`](crate::time_confusion::explain_offset) looks at one
 //! event and proposes; it takes some events for confused that are only late, such as one in 300 that come hours late at
-//! random. So [`ConfusionTally`] counts over a stream, and speaks when one mistake explains many.
+//! random. So [`ConfusionTally`](crate::time_confusion::ConfusionTally) counts over a stream, and speaks when one mistake explains many.
 
 use crate::stored::{Malformed, Reader};
 use crate::time::{DAY, EventTime, HOUR, MINUTE, SECOND, format_duration};

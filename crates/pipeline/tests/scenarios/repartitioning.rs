@@ -10,7 +10,7 @@ use lapwing_vocabulary::OutputRecord;
 use crate::fake::{Calls, Cut, Death, FakeTransport, Happening, Log, Script};
 use crate::outputs::header;
 use crate::setup::{DETECT, HEAD, plan};
-use crate::stream::{Event, NOW, ordinary};
+use crate::stream::{NOW, ordinary};
 
 /// Ordinary events, shared out among three partitions without regard to their hosts.
 fn source() -> Vec<Vec<Vec<u8>>> {
