@@ -13,6 +13,7 @@ pub mod csv;
 
 use std::ops::Range;
 
+use lapwing_vocabulary::time_confusion::explain_offset;
 use lapwing_vocabulary::{DeadLetter, EventBatch, EventTime, Reason, Records, Stage};
 
 use cell::Cell;
@@ -190,12 +191,15 @@ impl Decoder {
         let ahead = time.saturating_sub(arrived);
         if ahead > self.options.max_future_micros {
             let ahead_seconds = ahead / lapwing_vocabulary::time::SECOND;
-            let text = format!(
+            let mut text = format!(
                 "event time {} is {ahead_seconds} s ahead of the record's own time {}; `max_future` allows {}",
                 EventTime(time),
                 EventTime(arrived),
                 lapwing_vocabulary::time::format_duration(self.options.max_future_micros),
             );
+            if let Some(confusion) = explain_offset(EventTime(time), EventTime(arrived)) {
+                text.push_str(&format!("; {confusion}"));
+            }
             return Err((Reason::FutureTime, text));
         }
         Ok(EventTime(time))

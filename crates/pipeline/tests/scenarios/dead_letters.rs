@@ -6,7 +6,7 @@ use lapwing_pipeline::decode::OVERSIZE_HEADER;
 use lapwing_pipeline::plan::Plan;
 use lapwing_pipeline::status::Status;
 use lapwing_pipeline::task::{Product, Task};
-use lapwing_vocabulary::dead_letter::{HEADER_CLASS, HEADER_STAGE};
+use lapwing_vocabulary::dead_letter::{HEADER_CLASS, HEADER_MESSAGE, HEADER_STAGE};
 use lapwing_vocabulary::{Header, Reason, Records};
 
 use crate::outputs::{by_origin, header, of_topic};
@@ -147,4 +147,13 @@ query = "SELECT e.*, 1000 / (e.bytes - 700) AS share FROM events e"
     assert_eq!(letters[0].value, values[2]);
     assert_eq!(header(letters[0], HEADER_STAGE).as_deref(), Some("enrich"));
     assert_eq!(hand.status.dead_letters_total(), 1);
+}
+
+#[test]
+fn a_time_that_is_wrong_by_a_known_mistake_is_told_which() {
+    let plan = plan(&format!("{HEAD}{DETECT}"), &[]);
+    let value = br#"{"id":"1","host":"a","at":"2026-01-02T02:00:00Z"}"#;
+    let (product, _) = run(&plan, value, named("trace", "t-1"));
+    let message = header(&product.outputs[0], HEADER_MESSAGE).unwrap();
+    assert!(message.contains("UTC+2"), "{message}");
 }
