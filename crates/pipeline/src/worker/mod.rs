@@ -280,7 +280,7 @@ impl<T: Transport> Worker<T> {
         }
         if now - self.retention_at >= RETENTION_MICROS {
             self.retention_at = now;
-            self.watch_retention()?;
+            self.watch_retention();
         }
         if now - self.refreshed_at >= REFRESH_MICROS {
             self.refreshed_at = now;

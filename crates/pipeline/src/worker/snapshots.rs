@@ -82,9 +82,14 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Warns before retention drops records that a restart would need.
-    pub(super) fn watch_retention(&mut self) -> Result<(), RunError> {
-        let (Some(topics), Some(_)) = (&mut self.around.topics, &self.snapshots) else { return Ok(()) };
-        let Some(state) = topics.describe(self.around.plan.source_name())? else { return Ok(()) };
+    pub(super) fn watch_retention(&mut self) {
+        let (Some(topics), Some(_)) = (&mut self.around.topics, &self.snapshots) else { return };
+        let state = match topics.describe(self.around.plan.source_name()) {
+            Ok(Some(state)) => state,
+            Ok(None) => return,
+            // It is only a look ahead; what is really wrong with the log shows where it is read and written.
+            Err(fault) => return tracing::warn!(%fault, "the retention of the source could not be looked at"),
+        };
         for (partition, running) in &self.running {
             let bounds = usize::try_from(*partition).ok().and_then(|at| state.partitions.get(at));
             let (Some((earliest, end)), Some(snapshot)) = (bounds, running.snapshot) else { continue };
@@ -92,7 +97,6 @@ impl<T: Transport> Worker<T> {
                 tracing::warn!(partition, %warning, "a restart now might not find what it needs");
             }
         }
-        Ok(())
     }
 
     /// A partition that comes back may have been another's meanwhile: its next snapshot is a full one.
