@@ -115,6 +115,8 @@ proptest! {
         let kept: String = lines[line].chars().take(keep).collect();
         lines[line] = format!("{kept}{piece}");
         match parse(&lines.join("\n")) {
+            // A secret that stands in the file itself is masked, so it does not come back.
+            Ok(_) if lines[line].contains("password") => {}
             Ok(pipeline) => prop_assert_eq!(parse(&pipeline.resolved()).map_err(|faults| faults.to_string()), Ok(pipeline)),
             Err(faults) => prop_assert!(!faults.list().is_empty()),
         }
