@@ -181,18 +181,16 @@ impl<'a> Campaign<'a> {
 
     fn stop(&mut self, copy: usize) -> Result<(), Failure> {
         self.copies[copy].signal("TERM")?;
-        let begun = clock::elapsed();
-        let status = loop {
+        let status = clock::until(END_MAX, LOOK_EVERY, || {
             self.read_log(copy)?;
-            if let Some(status) = self.copies[copy].ended()? {
-                break Some(status);
-            }
-            if !self.copies[copy].runs_now() || clock::elapsed() - begun > END_MAX {
-                break None;
+            let status = self.copies[copy].ended()?;
+            if status.is_some() || !self.copies[copy].runs_now() {
+                return Ok(Some(status));
             }
             self.look_at(1 - copy)?;
-            clock::pause(LOOK_EVERY);
-        };
+            Ok(None)
+        })?;
+        let status = status.flatten();
         self.read_log(copy)?;
         self.ownership.gone(copy);
         match status {
@@ -226,27 +224,22 @@ impl<'a> Campaign<'a> {
     }
 
     fn wait(&mut self, time: Duration) -> Result<(), Failure> {
-        let until = clock::elapsed() + time;
-        while clock::elapsed() < until {
-            self.look()?;
-            clock::pause(LOOK_EVERY);
-        }
-        Ok(())
+        // The moment of a blow is drawn, so here the time itself is what is waited for.
+        clock::until::<()>(time, LOOK_EVERY, || self.look().map(|()| None)).map(|_| ())
     }
 
     fn wait_for(&mut self, what: &str, limit: Duration, done: impl Fn(&Self) -> bool) -> Result<(), Failure> {
-        let begun = clock::elapsed();
-        while !done(self) {
-            let waited = clock::elapsed() - begun;
-            if waited > limit {
-                let free = self.ownership.free_count();
-                let what = format!("{what} ({free} partitions are held by nobody)");
-                return Err(Failure::Stuck { what, seconds: waited.as_secs() });
+        let met = clock::until(limit, LOOK_EVERY, || {
+            if done(self) {
+                return Ok(Some(()));
             }
-            self.look()?;
-            clock::pause(LOOK_EVERY);
-        }
-        Ok(())
+            self.look().map(|()| None)
+        })?;
+        met.ok_or_else(|| {
+            let free = self.ownership.free_count();
+            let what = format!("{what} ({free} partitions are held by nobody)");
+            Failure::Stuck { what, seconds: limit.as_secs() }
+        })
     }
 
     /// Reads the logs, starts again what ended by itself, lets events flow, tells how it goes.

@@ -15,6 +15,8 @@ use crate::witness::Witness;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
+/// Longest time that the copy may take to end in order.
+const END_MAX: Duration = Duration::from_secs(60);
 /// Longest time without a further event.
 const SILENCE_MAX: Duration = Duration::from_secs(180);
 
@@ -26,7 +28,11 @@ pub(crate) fn run(arguments: &Arguments, broker: &Broker, scene: &Scene, run: &s
     copy.start()?;
     let (mut last, mut moved, mut told) = (0, clock::elapsed(), clock::elapsed());
     while last < arguments.events {
-        clock::pause(LOOK_EVERY);
+        // A further event is waited for, and not for long, so that what else may be wrong is seen.
+        clock::until(TELL_EVERY, LOOK_EVERY, || {
+            let more = witness.seen.events.load(Ordering::Relaxed) > last;
+            Ok((more || witness.has_failed()).then_some(()))
+        })?;
         let (now, events) = (clock::elapsed(), witness.seen.events.load(Ordering::Relaxed));
         if events > last {
             (last, moved) = (events, now);
@@ -48,8 +54,9 @@ pub(crate) fn run(arguments: &Arguments, broker: &Broker, scene: &Scene, run: &s
         }
     }
     copy.signal("TERM")?;
-    while copy.ended()?.is_none() {
-        clock::pause(LOOK_EVERY);
+    if clock::until(END_MAX, LOOK_EVERY, || copy.ended())?.is_none() {
+        let what = "the undisturbed run ends after SIGTERM".to_owned();
+        return Err(Failure::Stuck { what, seconds: END_MAX.as_secs() });
     }
     witness.finish()
 }

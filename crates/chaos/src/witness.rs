@@ -7,7 +7,6 @@ use lapwing_connect::kafka::KafkaTopics;
 use lapwing_vocabulary::Records;
 
 use crate::broker::Broker;
-use crate::clock;
 use crate::failure::Failure;
 use crate::follower::Follower;
 use crate::ledger::Ledger;
@@ -52,7 +51,8 @@ impl Witness {
                 if last {
                     return Ok(ledger);
                 }
-                clock::pause(LOOK_EVERY);
+                // `finish` wakes it.
+                std::thread::park_timeout(LOOK_EVERY);
             }
         };
         let thread = std::thread::Builder::new().name("witness".to_owned()).spawn(work);
@@ -67,6 +67,7 @@ impl Witness {
     /// Has it look once more; returns the book.
     pub(crate) fn finish(self) -> Result<Ledger, Failure> {
         self.seen.stop.store(true, Ordering::Relaxed);
+        self.thread.thread().unpark();
         self.thread.join().map_err(|_| Failure::Panicked("witness"))?
     }
 }
