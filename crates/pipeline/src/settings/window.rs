@@ -64,7 +64,8 @@ pub(super) fn read(root: &Section<'_>) -> Option<Window> {
         [("tumbling", Kind::Tumbling), ("sliding", Kind::Sliding), ("session", Kind::Session), ("count", Kind::Count)];
     let kind =
         section.required("kind", "one of tumbling, sliding, session, count").and_then(|field| field.choice(&kinds));
-    let kind = read_kind(&section, kind.unwrap_or(Kind::Tumbling));
+    // Of a kind that is not known nobody can say which bounds it takes.
+    let kind = kind.map_or(WindowKind::Tumbling { size_micros: *SPAN.end() }, |kind| read_kind(&section, kind));
     let duration = |name: &str| section.field(name).and_then(|field| field.duration(SPAN));
     let spec = ScoredWindowSpec {
         kind,

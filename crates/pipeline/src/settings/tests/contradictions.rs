@@ -189,6 +189,13 @@ fn a_window_takes_only_what_belongs_to_its_kind() {
 }
 
 #[test]
+fn a_misspelt_kind_of_window_is_one_fault() {
+    let all =
+        faults(&small_with("[window]\nkind = \"sesion\"\ngap = \"5m\"\n[window.columns]\nn = { count = \"*\" }\n"));
+    assert!(all.len() == 1 && all[0].contains("did you mean `session`?"), "{all:?}");
+}
+
+#[test]
 fn with_windows_features_see_windows() {
     let window = "[window]\nkind = \"tumbling\"\nsize = \"1m\"\n[window.columns]\ntotal = { sum = \"bytes\" }\n";
     let feature = |column: &str| format!("{window}[features]\nx = {{ zscore = \"{column}\", baseline = \"1h\" }}\n");
