@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lapwing_detect::{Ensemble, ModelColumns};
+use lapwing_detect::{Ensemble, ModelColumns, TrainingSet};
 use lapwing_pipeline::by_hand::HandClock;
 use lapwing_pipeline::decode::schema::{Field, Kind, Schema};
 use lapwing_pipeline::plan::{Plan, Purpose};
@@ -179,6 +179,12 @@ fn fit(plan: &Arc<Plan>, tables: &[ReferenceTable], version: u64) -> Made<Arc<Mo
     let columns = ModelColumns::fit(&plan.inputs, &rows)?;
     let matrix = columns.encode(&rows[0])?;
     let settings = &plan.settings;
-    let ensemble = Ensemble::fit(columns, &matrix, &plan.members, settings.decide.alert_rate, settings.train.seed)?;
+    let ensemble = Ensemble::fit(
+        columns,
+        &TrainingSet::unlabelled(&matrix),
+        &plan.members,
+        settings.decide.alert_rate,
+        settings.train.seed,
+    )?;
     Ok(Arc::new(Model { name: "sim".to_owned(), version, ensemble }))
 }

@@ -23,6 +23,7 @@ use crate::error::DetectError;
 use crate::matrix::Matrix;
 use crate::member::{Member, MemberSpec};
 use crate::quantiles::medians;
+use crate::training::TrainingSet;
 
 /// Fewest rows an ensemble learns from.
 pub const ROWS_MIN: usize = 10;
@@ -80,14 +81,15 @@ struct Uncalibrated {
 impl Ensemble {
     /// Trains the members on one half of the rows and calibrates on the other, so that tails are not flattered by
     /// rows the detectors know. The same rows and seed give the same ensemble.
-    /// Shape: `rows` is n × d as `columns` encode them. Errors: `WidthMismatch`, `TooFewRows`, `Setting`.
+    /// Shape: the rows are n × d as `columns` encode them. Errors: `WidthMismatch`, `TooFewRows`, `Setting`.
     pub fn fit(
         columns: ModelColumns,
-        rows: &Matrix,
+        set: &TrainingSet<'_>,
         members: &[MemberSpec],
         alert_rate: f64,
         seed: u64,
     ) -> Result<Self, DetectError> {
+        let rows = set.rows;
         check_rows(&columns, rows)?;
         let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
         check_names(&names).and_then(|()| check_alert_rate(alert_rate)).map_err(DetectError::Setting)?;
@@ -95,7 +97,10 @@ impl Ensemble {
         let trained: Result<Vec<Member>, DetectError> = members
             .iter()
             .zip(0_u64..)
-            .map(|(spec, index)| Member::fit(spec, &columns, &to_fit, seed.wrapping_add(index)))
+            .map(|(spec, index)| {
+                let set = TrainingSet { rows: &to_fit, ..*set };
+                Member::fit(spec, &columns, &set, seed.wrapping_add(index))
+            })
             .collect();
         let mut ensemble = Self {
             columns,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
 use crate::matrix::Matrix;
+use crate::method::{Options, Slot};
 use crate::quantiles::medians;
 use crate::tree_scorer::{DEPTH_MAX, TreeNode, TreeScorer};
 
@@ -24,6 +25,29 @@ pub const TREES_MAX: usize = 10_000;
 pub const SAMPLES_MAX: usize = 1 << DEPTH_MAX;
 
 const EULER_GAMMA: f64 = 0.577_215_664_901_532_9;
+
+/// How large a forest is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct IsolationForestOptions {
+    /// Number of trees.
+    pub trees: usize,
+    /// Rows each tree sees.
+    pub samples: usize,
+}
+
+impl IsolationForestOptions {
+    /// The published size.
+    pub const PUBLISHED: Self = Self { trees: TREES_DEFAULT, samples: SAMPLES_DEFAULT };
+}
+
+impl Options for IsolationForestOptions {
+    fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)> {
+        vec![
+            ("trees", Slot::Whole(&mut self.trees, 1..=TREES_MAX)),
+            ("samples", Slot::Whole(&mut self.samples, 2..=SAMPLES_MAX)),
+        ]
+    }
+}
 
 /// A trained isolation forest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

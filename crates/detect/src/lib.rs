@@ -16,6 +16,11 @@ pub mod tree_scorer;
 pub mod isolation_forest;
 /// Raw scores to probabilities.
 pub mod calibration;
+/// The ways to score rows, and their options.
+pub mod method;
+/// Rows to learn from, and what is known of them.
+pub mod training;
+mod detector;
 /// One detector of an ensemble: what it reads, how it scores, how rare its scores are.
 pub mod member;
 /// Detectors calibrated, fused and held to an alert rate.
@@ -31,8 +36,10 @@ pub use calibration::Calibration;
 pub use columns::{Encoding, InputSpec, ModelColumns};
 pub use ensemble::{Ensemble, MemberScores, Scores};
 pub use error::DetectError;
-pub use isolation_forest::IsolationForest;
+pub use isolation_forest::{IsolationForest, IsolationForestOptions};
 pub use matrix::Matrix;
-pub use member::{Inputs, MemberSpec, Method};
+pub use member::{Inputs, MemberSpec};
+pub use method::{Method, OptionValue};
 pub use robust_zscore::RobustZscore;
+pub use training::{Label, TrainingSet};
 pub use tree_scorer::TreeScorer;

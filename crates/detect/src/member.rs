@@ -4,38 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
 use crate::columns::ModelColumns;
+use crate::detector::{Detector, RawScores};
 use crate::error::DetectError;
-use crate::isolation_forest::{IsolationForest, SAMPLES_DEFAULT, TREES_DEFAULT};
 use crate::matrix::Matrix;
-use crate::robust_zscore::RobustZscore;
-
-/// A way to score rows, with its settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// Mean distance of the columns from their medians; also casts the vote of the strangest column.
-    RobustZscore,
-    /// How few random splits isolate a row.
-    IsolationForest {
-        /// Number of trees.
-        trees: usize,
-        /// Rows each tree sees.
-        samples: usize,
-    },
-}
-
-impl Method {
-    /// An isolation forest of the published size.
-    pub const FOREST: Self = Self::IsolationForest { trees: TREES_DEFAULT, samples: SAMPLES_DEFAULT };
-
-    /// The name written to pipeline files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RobustZscore => "robust_zscore",
-            Self::IsolationForest { .. } => "isolation_forest",
-        }
-    }
-}
+use crate::method::Method;
+use crate::training::TrainingSet;
 
 /// Which of the model's columns a member reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +20,7 @@ pub enum Inputs {
 }
 
 /// A member of an ensemble.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MemberSpec {
     /// Name of the detector in the pipeline file.
     pub name: String,
@@ -68,36 +41,17 @@ pub(crate) struct Member {
     pub(crate) calibration: Calibration,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Detector {
-    RobustZscore(RobustZscore),
-    IsolationForest(IsolationForest),
-}
-
-/// What a detector says of a batch. Shape: one value per row each.
-pub(crate) struct RawScores {
-    /// Larger is stranger.
-    pub(crate) score: Vec<f64>,
-    /// |z| of the strangest single column, from detectors that measure columns.
-    pub(crate) vote: Option<Vec<f64>>,
-}
-
 impl Member {
     /// Trains a member; it is not yet calibrated. Errors: `Setting`, `TooFewRows`.
     pub(crate) fn fit(
         spec: &MemberSpec,
         columns: &ModelColumns,
-        rows: &Matrix,
+        set: &TrainingSet<'_>,
         seed: u64,
     ) -> Result<Self, DetectError> {
         let inputs = resolve(spec, columns)?;
-        let rows = selected(inputs.as_deref(), rows);
-        let detector = match spec.method {
-            Method::RobustZscore => Detector::RobustZscore(RobustZscore::fit(&rows)?),
-            Method::IsolationForest { trees, samples } => {
-                Detector::IsolationForest(IsolationForest::fit(&rows, trees, samples, seed)?)
-            }
-        };
+        let rows = selected(inputs.as_deref(), set.rows);
+        let detector = Detector::fit(&spec.method, &TrainingSet { rows: &rows, ..*set }, seed)?;
         Ok(Self { name: spec.name.clone(), inputs, detector, calibration: Calibration::fit(&[]) })
     }
 
@@ -108,11 +62,9 @@ impl Member {
         if let Some(place) = beyond {
             return Err(format!("detector `{}` reads column {place} of {width}", self.name));
         }
-        let detector_width = match &self.detector {
-            Detector::RobustZscore(detector) => detector.check().map(|()| detector.width()),
-            Detector::IsolationForest(detector) => detector.check().map(|()| detector.width()),
-        };
-        if detector_width.map_err(|text| format!("detector `{}`: {text}", self.name))? != read {
+        let detector = self.detector.as_dyn();
+        detector.check().map_err(|text| format!("detector `{}`: {text}", self.name))?;
+        if detector.width() != read {
             return Err(format!("detector `{}` is not as wide as its {read} inputs", self.name));
         }
         self.calibration.check().map_err(|text| format!("detector `{}`: {text}", self.name))
@@ -120,18 +72,12 @@ impl Member {
 
     /// Whether it casts the vote of the strangest column.
     pub(crate) fn votes(&self) -> bool {
-        matches!(self.detector, Detector::RobustZscore(_))
+        self.detector.as_dyn().votes()
     }
 
     /// Raw scores of rows that have all of the model's columns.
     pub(crate) fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
-        let rows = selected(self.inputs.as_deref(), rows);
-        match &self.detector {
-            Detector::RobustZscore(detector) => {
-                detector.score(&rows).map(|z| RawScores { score: z.mean, vote: Some(z.max) })
-            }
-            Detector::IsolationForest(detector) => detector.score(&rows).map(|score| RawScores { score, vote: None }),
-        }
+        self.detector.as_dyn().score(&selected(self.inputs.as_deref(), rows))
     }
 
     /// Adds to each of the model's columns what it did to make the row strange to this member: the positive parts of
@@ -142,10 +88,7 @@ impl Member {
             Some(places) => places.iter().map(|place| row[*place]).collect(),
         };
         let mut own = vec![0.0; values.len()];
-        match &self.detector {
-            Detector::RobustZscore(detector) => detector.attribute(&values, &mut own),
-            Detector::IsolationForest(detector) => detector.attribute(&values, &mut own),
-        }
+        self.detector.as_dyn().attribute(&values, &mut own);
         let total: f64 = own.iter().map(|part| part.max(0.0)).sum();
         if total <= 0.0 {
             return;

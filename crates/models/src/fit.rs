@@ -1,5 +1,5 @@
 use arrow::array::RecordBatch;
-use lapwing_detect::{Ensemble, ModelColumns};
+use lapwing_detect::{Ensemble, ModelColumns, TrainingSet};
 use lapwing_pipeline::plan::Plan;
 
 use crate::error::ModelError;
@@ -21,6 +21,12 @@ pub fn fit(plan: &Plan, sample: &RecordBatch) -> Result<Fitted, ModelError> {
     let columns = ModelColumns::fit(&plan.inputs, std::slice::from_ref(sample))?;
     let matrix = columns.encode(sample)?;
     let settings = &plan.settings;
-    let ensemble = Ensemble::fit(columns, &matrix, &plan.members, settings.decide.alert_rate, settings.train.seed)?;
+    let ensemble = Ensemble::fit(
+        columns,
+        &TrainingSet::unlabelled(&matrix),
+        &plan.members,
+        settings.decide.alert_rate,
+        settings.train.seed,
+    )?;
     Ok(Fitted { ensemble, rows: sample.num_rows() as u64 })
 }

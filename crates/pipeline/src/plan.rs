@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
-use lapwing_detect::{Encoding as ModelEncoding, InputSpec, Inputs as ModelInputs, MemberSpec, Method as ModelMethod};
+use lapwing_detect::{Encoding as ModelEncoding, InputSpec, Inputs as ModelInputs, MemberSpec};
 use lapwing_features::{Graph, WindowMeasure};
 use lapwing_sql::{Enricher, Predicate, ReferenceTable};
 use lapwing_state::{EntityTable, Identity, StateError};
@@ -385,11 +385,8 @@ fn detector_inputs(
                 detector.name
             ));
         }
-        let method = match detector.method {
-            settings::Method::RobustZscore => ModelMethod::RobustZscore,
-            settings::Method::IsolationForest { trees, samples } => ModelMethod::IsolationForest { trees, samples },
-        };
-        members.push(MemberSpec { name: detector.name.clone(), method, inputs: ModelInputs::Named(own) });
+        let (name, method) = (detector.name.clone(), detector.method.clone());
+        members.push(MemberSpec { name, method, inputs: ModelInputs::Named(own) });
     }
     (inputs, members)
 }

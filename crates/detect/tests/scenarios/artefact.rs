@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use crate::world::{columns, member, normal};
 use lapwing_detect::artefact::{FORMAT, MAGIC};
-use lapwing_detect::{DetectError, Ensemble, Matrix, Method};
+use lapwing_detect::{DetectError, Ensemble, IsolationForestOptions, Matrix, Method, TrainingSet};
 use sha2::{Digest, Sha256};
 
 const HEADER_BYTES: usize = 52;
 
 /// Small, with every part an ensemble can have.
 fn little() -> Ensemble {
-    let forest = Method::IsolationForest { trees: 3, samples: 8 };
+    let forest = Method::IsolationForest(IsolationForestOptions { trees: 3, samples: 8 });
     let members = [member("spike", Method::RobustZscore), member("forest", forest)];
-    Ensemble::fit(columns(), &normal(60, 1), &members, 0.05, 1).unwrap()
+    Ensemble::fit(columns(), &TrainingSet::unlabelled(&normal(60, 1)), &members, 0.05, 1).unwrap()
 }
 
 /// The bytes with their payload replaced and length and checksum made to fit.

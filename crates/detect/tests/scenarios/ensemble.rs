@@ -2,7 +2,7 @@
 
 use crate::world::{WIDTH, columns, ensemble, member, normal};
 use lapwing_detect::explanation::CONTRIBUTIONS_MAX;
-use lapwing_detect::{DetectError, Ensemble, Inputs, Matrix, MemberSpec, Method};
+use lapwing_detect::{DetectError, Ensemble, Inputs, IsolationForestOptions, Matrix, MemberSpec, Method, TrainingSet};
 
 const ALERT_RATE: f64 = 0.01;
 
@@ -62,7 +62,9 @@ fn planted_rows_rank_above_normal_ones_for_every_method() {
     let strange = |n: usize| [4.0, 40.0, -4.0, -4.0, 0.1, 0.0].map(|value: f32| value * (1.0 + n as f32 / 40.0));
     let anomalies = Matrix::from_rows(&(0..40).map(strange).collect::<Vec<_>>()).unwrap();
     for method in [Method::RobustZscore, Method::FOREST] {
-        let ensemble = Ensemble::fit(columns(), &rows, &[member("only", method)], ALERT_RATE, 1).unwrap();
+        let ensemble =
+            Ensemble::fit(columns(), &TrainingSet::unlabelled(&rows), &[member("only", method.clone())], ALERT_RATE, 1)
+                .unwrap();
         let (usual, strange) = (ensemble.score(&normal(2000, 6)).unwrap(), ensemble.score(&anomalies).unwrap());
         let pairs = strange.tail.iter().flat_map(|a| usual.tail.iter().map(move |b| a < b));
         let above = pairs.filter(|above| *above).count() as f64 / (2000.0 * 40.0);
@@ -102,7 +104,8 @@ fn members_read_only_the_inputs_named() {
         MemberSpec { name: "left".into(), method: Method::RobustZscore, inputs: named(&["a", "c"]) },
         MemberSpec { name: "right".into(), method: Method::FOREST, inputs: named(&["b"]) },
     ];
-    let ensemble = Ensemble::fit(columns(), &normal(5000, 1), &members, ALERT_RATE, 1).unwrap();
+    let ensemble =
+        Ensemble::fit(columns(), &TrainingSet::unlabelled(&normal(5000, 1)), &members, ALERT_RATE, 1).unwrap();
     let [plain, moved] = [0.0, 60.0].map(|b| ensemble.score(&Matrix::from_rows(&[planted(1, b)]).unwrap()).unwrap());
     assert_eq!(plain.members[0], moved.members[0]);
     assert!(moved.members[1].raw[0] > plain.members[1].raw[0]);
@@ -116,8 +119,8 @@ fn settings_that_make_no_ensemble_are_refused() {
     let rows = normal(300, 1);
     let spike = || member("spike", Method::RobustZscore);
     let unknown = MemberSpec { inputs: Inputs::Named(vec!["nowhere".into()]), ..spike() };
-    let trees = member("forest", Method::IsolationForest { trees: 0, samples: 256 });
-    let samples = member("forest", Method::IsolationForest { trees: 1, samples: 1000 });
+    let trees = member("forest", Method::IsolationForest(IsolationForestOptions { trees: 0, samples: 256 }));
+    let samples = member("forest", Method::IsolationForest(IsolationForestOptions { trees: 1, samples: 1000 }));
     let cases = [
         (vec![], 0.01, "at least one"),
         (vec![spike(), spike()], 0.01, "called `spike`"),
@@ -128,10 +131,10 @@ fn settings_that_make_no_ensemble_are_refused() {
         (vec![samples], 0.01, "`samples` is 1000"),
     ];
     for (members, rate, text) in cases {
-        let error = Ensemble::fit(columns(), &rows, &members, rate, 1).unwrap_err();
+        let error = Ensemble::fit(columns(), &TrainingSet::unlabelled(&rows), &members, rate, 1).unwrap_err();
         assert!(matches!(error, DetectError::Setting(_)) && error.to_string().contains(text), "{error}");
     }
-    let few = Ensemble::fit(columns(), &normal(9, 1), &[spike()], 0.01, 1);
+    let few = Ensemble::fit(columns(), &TrainingSet::unlabelled(&normal(9, 1)), &[spike()], 0.01, 1);
     assert!(matches!(few, Err(DetectError::TooFewRows { needed: 10, found: 9, .. })));
     let narrow = Matrix::from_rows(&[[1.0], [2.0]]).unwrap();
     let refused = ensemble(&rows, 0.01, 1).score(&narrow);

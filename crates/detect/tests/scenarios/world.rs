@@ -1,6 +1,6 @@
 //! Rows drawn from a known law, shared by the tests.
 
-use lapwing_detect::{Ensemble, Inputs, Matrix, MemberSpec, Method, ModelColumns};
+use lapwing_detect::{Ensemble, Inputs, Matrix, MemberSpec, Method, ModelColumns, TrainingSet};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -40,5 +40,5 @@ pub(crate) fn member(name: &str, method: Method) -> MemberSpec {
 /// Both methods, trained on normal rows.
 pub(crate) fn ensemble(rows: &Matrix, alert_rate: f64, seed: u64) -> Ensemble {
     let members = [member("spike", Method::RobustZscore), member("forest", Method::FOREST)];
-    Ensemble::fit(columns(), rows, &members, alert_rate, seed).unwrap()
+    Ensemble::fit(columns(), &TrainingSet::unlabelled(rows), &members, alert_rate, seed).unwrap()
 }

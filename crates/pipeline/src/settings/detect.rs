@@ -1,12 +1,14 @@
 use std::fmt;
 use std::ops::Range;
 
+use lapwing_detect::{Method, OptionValue};
+
 use super::keys;
 use super::section::{Field, Section};
 use super::units::is_plain_name;
 
 /// The detectors, and the model that scores with them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Detect {
     /// Name of the ensemble in the model registry.
     pub ensemble: String,
@@ -35,7 +37,7 @@ impl fmt::Display for ModelVersion {
 }
 
 /// One detector.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Detector {
     /// Its name.
     pub name: String,
@@ -43,30 +45,6 @@ pub struct Detector {
     pub method: Method,
     /// What it looks at.
     pub inputs: Inputs,
-}
-
-/// How a detector scores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Method {
-    /// Distance from the median, in robust standard deviations.
-    RobustZscore,
-    /// How easily random cuts isolate a row.
-    IsolationForest {
-        /// Number of trees.
-        trees: usize,
-        /// Rows each tree is grown from.
-        samples: usize,
-    },
-}
-
-impl Method {
-    /// The word for it in the file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RobustZscore => "robust_zscore",
-            Self::IsolationForest { .. } => "isolation_forest",
-        }
-    }
 }
 
 /// What a detector looks at.
@@ -137,22 +115,36 @@ fn read_detector(field: &Field<'_>) -> (Detector, Option<ModelName>) {
 }
 
 fn read_method(section: &Section<'_>) -> Method {
-    let trees = section.integer_or("trees", 1..=10_000, 100) as usize;
-    let samples = section.integer_or("samples", 2..=512, 256) as usize;
-    let forest = Method::IsolationForest { trees, samples };
-    let words = [("robust_zscore", Method::RobustZscore), ("isolation_forest", forest)];
-    let Some(field) = section.required("method", "robust_zscore or isolation_forest") else {
-        return forest;
+    let names: Vec<&'static str> = Method::all().iter().map(Method::name).collect();
+    let words: Vec<(&'static str, &'static str)> = names.iter().map(|name| (*name, *name)).collect();
+    let Some(field) = section.required("method", &format!("one of {}", names.join(", "))) else {
+        return Method::RobustZscore;
     };
-    let method = field.choice(&words).unwrap_or(forest);
-    if method == Method::RobustZscore {
-        for option in ["trees", "samples"].into_iter().filter_map(|name| section.field(name)) {
-            let message = format!("`{}` goes with isolation_forest, but the method is robust_zscore", option.path());
-            let hint = format!("remove `{}`, or write method = \"isolation_forest\"", option.name);
-            section.report.add_pair(&option.key_place, &field.place, message, hint);
+    let chosen = field.choice(&words).and_then(Method::named);
+    let mut method = chosen.clone().unwrap_or(Method::RobustZscore);
+    for option in section.fields().iter().filter(|field| !keys::DETECTOR_COMMON.contains(&field.name.as_str())) {
+        let Some(value) = option_value(option) else { continue };
+        // Options of a method that is not known cannot be judged.
+        if let (Some(_), Err(fault)) = (&chosen, method.set(&option.name, &value)) {
+            option.report.add_pair(&option.key_place, &field.place, format!("`{}`: {fault}", option.path()), None);
         }
     }
     method
+}
+
+/// A value as options take it; anything else is refused.
+fn option_value(field: &Field<'_>) -> Option<OptionValue> {
+    let value = field.item.as_value().and_then(|value| {
+        let whole = || value.as_integer().and_then(|number| usize::try_from(number).ok()).map(OptionValue::Whole);
+        let number = || value.as_float().filter(|number| number.is_finite()).map(OptionValue::Number);
+        let flag = || value.as_bool().map(OptionValue::Flag);
+        let text = || value.as_str().map(|text| OptionValue::Text(text.to_owned()));
+        whole().or_else(number).or_else(flag).or_else(text)
+    });
+    match value {
+        Some(value) => Some(value),
+        None => field.wrong_type("a number that is not negative, a text, true or false"),
+    }
 }
 
 fn read_inputs(section: &Section<'_>) -> Inputs {
@@ -196,4 +188,18 @@ fn read_model(field: &Field<'_>, detector: &str) -> Option<ModelName> {
         return field.refuse(message, format!("this table is `{detector}`: write \"{ensemble}/{detector}@{version}\""));
     }
     Some(ModelName { ensemble: ensemble.to_owned(), version, place: field.place.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_of_every_method_is_a_known_key() {
+        for method in Method::all() {
+            for (option, _) in method.options() {
+                assert!(keys::DETECTOR.contains(&option), "{option} of {}", method.name());
+            }
+        }
+    }
 }

@@ -88,6 +88,8 @@ pub(super) const WINDOW: &[&str] =
     &["kind", "size", "step", "gap", "max_age", "events", "allowed_lateness", "early", "open_max", "columns"];
 /// A column of `[window.columns]`.
 pub(super) const WINDOW_COLUMN: &[&str] = &["count", "sum", "mean", "min", "max", "std", "first", "last", "distinct"];
+/// What every detector has; its other keys are options of its method.
+pub(super) const DETECTOR_COMMON: &[&str] = &["method", "inputs", "exclude", "model"];
 /// `[detect.<detector>]`
 pub(super) const DETECTOR: &[&str] = &["method", "inputs", "exclude", "model", "trees", "samples"];
 /// `[decide]`

@@ -53,11 +53,12 @@ mod tests;
 
 pub use connect::{Connect, EmbeddedLog, FilePlace, Files, LocalPath};
 pub use decide::{AlertType, Decide, Train};
-pub use detect::{Detect, Detector, Inputs, Method, ModelVersion};
+pub use detect::{Detect, Detector, Inputs, ModelVersion};
 pub use enrich::{Encoding, Enrich, ReferenceTable};
 pub use fault::{Excerpt, Fault, Faults};
 pub use kafka::{Kafka, KafkaProperty, PropertyValue};
 pub use keys::known_keys;
+pub use lapwing_detect::Method;
 pub use outputs::{Outputs, Role, Topics};
 pub use pipeline::{FILE_BYTES_MAX, Overrides, Pipeline, Settings, Variables};
 pub use schema::{FieldType, SchemaField};

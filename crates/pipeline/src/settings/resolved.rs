@@ -5,7 +5,7 @@ use lapwing_features::{FeatureSpec, Measure, Nulls, Over, Season, WindowKind};
 use lapwing_vocabulary::port::{Processing, TopicLayout};
 
 use super::connect::{Connect, FilePlace};
-use super::detect::{Detect, Detector, Inputs, Method};
+use super::detect::{Detect, Detector, Inputs};
 use super::outputs::{Outputs, Topics};
 use super::pipeline::Settings;
 use super::source::{Format, Source};
@@ -270,9 +270,8 @@ fn write_detector(text: &mut Text, detector: &Detector) {
             }
         }
     }
-    if let Method::IsolationForest { trees, samples } = detector.method {
-        text.set("trees", trees);
-        text.set("samples", samples);
+    for (name, value) in detector.method.options() {
+        text.set(name, value);
     }
 }
 

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use lapwing_detect::{Ensemble, ModelColumns};
+use lapwing_detect::{Ensemble, ModelColumns, TrainingSet};
 use lapwing_pipeline::by_hand::{ByHand, HandClock};
 use lapwing_pipeline::decode::schema::{Field, Kind, Schema};
 use lapwing_pipeline::error::RunError;
@@ -146,7 +146,13 @@ pub(crate) fn fitted(plan: &Arc<Plan>, tables: &[ReferenceTable], version: u64) 
     let columns = ModelColumns::fit(&plan.inputs, &rows).expect("the plan's inputs are columns of its rows");
     let matrix = columns.encode(&rows[0]).expect("the model reads the rows it was fitted to");
     let settings = &plan.settings;
-    let ensemble = Ensemble::fit(columns, &matrix, &plan.members, settings.decide.alert_rate, settings.train.seed);
+    let ensemble = Ensemble::fit(
+        columns,
+        &TrainingSet::unlabelled(&matrix),
+        &plan.members,
+        settings.decide.alert_rate,
+        settings.train.seed,
+    );
     Arc::new(Model { name: "small".to_owned(), version, ensemble: ensemble.expect("there are rows enough") })
 }
 

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lapwing_detect::IsolationForestOptions;
 use lapwing_features::{FeatureSpec, Measure, Nulls, Over};
 use lapwing_vocabulary::Severity;
 use lapwing_vocabulary::port::{Processing, TopicLayout};
@@ -75,8 +76,12 @@ fn a_detector_without_a_model_uses_that_of_the_others() {
     let exclude = vec!["ratio".to_owned(), "min_5m".to_owned()];
     let expected = [
         ("spike", Method::RobustZscore, Inputs::Listed(vec!["bytes_vs_usual".into()])),
-        ("forest", Method::IsolationForest { trees: 50, samples: 128 }, Inputs::Numeric { exclude }),
-        ("other", Method::IsolationForest { trees: 100, samples: 256 }, Inputs::Features),
+        (
+            "forest",
+            Method::IsolationForest(IsolationForestOptions { trees: 50, samples: 128 }),
+            Inputs::Numeric { exclude },
+        ),
+        ("other", Method::FOREST, Inputs::Features),
     ];
     let expected = expected.map(|(name, method, inputs)| Detector { name: name.into(), method, inputs });
     assert_eq!(detect.detectors, expected);

@@ -1,0 +1,105 @@
+use serde::{Deserialize, Serialize};
+
+use crate::error::DetectError;
+use crate::isolation_forest::IsolationForest;
+use crate::matrix::Matrix;
+use crate::method::Method;
+use crate::robust_zscore::RobustZscore;
+use crate::training::TrainingSet;
+
+/// What every trained detector can do. Its input are its own columns, in their order.
+pub(crate) trait Detect {
+    /// Number of columns of a row.
+    fn width(&self) -> usize;
+
+    /// Refuses parameters that could not be applied; the text says what is wrong. After it, nothing panics.
+    fn check(&self) -> Result<(), String>;
+
+    /// Whether it measures single columns, and so casts the vote of the strangest one.
+    fn votes(&self) -> bool {
+        false
+    }
+
+    /// Scores a batch; each row's score is the same bits whatever the other rows are.
+    /// Shape: `rows` is n × d. Errors: `WidthMismatch`.
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError>;
+
+    /// Adds to each column what it did to make the row strange, in units of the method's own; negative where it made
+    /// the row look more usual. Shape: `row` and `credit` have d values.
+    fn attribute(&self, row: &[f32], credit: &mut [f64]);
+}
+
+/// What a detector says of a batch. Shape: one value per row each.
+pub(crate) struct RawScores {
+    /// Larger is stranger.
+    pub(crate) score: Vec<f64>,
+    /// Distance of the strangest single column, from detectors that measure columns. Units: robust deviations.
+    pub(crate) vote: Option<Vec<f64>>,
+}
+
+/// A trained detector. A new kind is added at the end: artefacts know kinds by their place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Detector {
+    RobustZscore(RobustZscore),
+    IsolationForest(IsolationForest),
+}
+
+impl Detector {
+    /// Trains a detector on rows of its own columns. Errors: `Setting`, `TooFewRows`.
+    pub(crate) fn fit(method: &Method, set: &TrainingSet<'_>, seed: u64) -> Result<Self, DetectError> {
+        method.check().map_err(DetectError::Setting)?;
+        Ok(match method {
+            Method::RobustZscore => Self::RobustZscore(RobustZscore::fit(set.rows)?),
+            Method::IsolationForest(options) => {
+                Self::IsolationForest(IsolationForest::fit(set.rows, options.trees, options.samples, seed)?)
+            }
+        })
+    }
+
+    pub(crate) fn as_dyn(&self) -> &dyn Detect {
+        match self {
+            Self::RobustZscore(detector) => detector,
+            Self::IsolationForest(detector) => detector,
+        }
+    }
+}
+
+impl Detect for RobustZscore {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn votes(&self) -> bool {
+        true
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|z| RawScores { score: z.mean, vote: Some(z.max) })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}
+
+impl Detect for IsolationForest {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|score| RawScores { score, vote: None })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}

@@ -1,0 +1,185 @@
+//! The ways to score rows, and their options.
+//!
+//! Every option is a [`Slot`]: a place to write a value, and what may stand there. Pipeline files, resolved pipelines and
+//! searches for good options all go through slots, so an option is declared once, beside the method it belongs to.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+use crate::isolation_forest::IsolationForestOptions;
+
+/// A way to score rows, with its options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Mean distance of the columns from their medians; also casts the vote of the strangest column.
+    RobustZscore,
+    /// How few random splits isolate a row.
+    IsolationForest(IsolationForestOptions),
+}
+
+/// Where the value of an option is kept, and what may stand there.
+#[derive(Debug)]
+pub enum Slot<'a> {
+    /// A whole number.
+    Whole(&'a mut usize, RangeInclusive<usize>),
+    /// A number.
+    Number(&'a mut f64, RangeInclusive<f64>),
+    /// Yes or no.
+    Flag(&'a mut bool),
+    /// A name or a path.
+    Text(&'a mut String),
+}
+
+/// The value of an option.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OptionValue {
+    /// Yes or no.
+    Flag(bool),
+    /// A whole number.
+    Whole(usize),
+    /// A number.
+    Number(f64),
+    /// A name or a path.
+    Text(String),
+}
+
+impl fmt::Display for OptionValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(value) => write!(f, "{value}"),
+            Self::Whole(value) => write!(f, "{value}"),
+            Self::Number(value) => write!(f, "{value:?}"),
+            Self::Text(value) => write!(f, "{value:?}"),
+        }
+    }
+}
+
+/// Options of a method, in the order in which people read them.
+pub trait Options {
+    /// Each option's name and slot.
+    fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)>;
+}
+
+impl Method {
+    /// An isolation forest of the published size.
+    pub const FOREST: Self = Self::IsolationForest(IsolationForestOptions::PUBLISHED);
+
+    /// Every method with its default options, in the order of the reference.
+    pub fn all() -> Vec<Self> {
+        vec![Self::RobustZscore, Self::FOREST]
+    }
+
+    /// The method of that name, with its default options.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|method| method.name() == name)
+    }
+
+    /// The name written to pipeline files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RobustZscore => "robust_zscore",
+            Self::IsolationForest(_) => "isolation_forest",
+        }
+    }
+
+    /// Whether it learns from labels.
+    pub fn is_supervised(&self) -> bool {
+        match self {
+            Self::RobustZscore | Self::IsolationForest(_) => false,
+        }
+    }
+
+    fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)> {
+        match self {
+            Self::RobustZscore => Vec::new(),
+            Self::IsolationForest(options) => options.slots(),
+        }
+    }
+
+    /// Its options and their values.
+    pub fn options(&self) -> Vec<(&'static str, OptionValue)> {
+        self.clone().slots().into_iter().map(|(name, slot)| (name, slot.value())).collect()
+    }
+
+    /// Sets an option. The error says what may stand there.
+    pub fn set(&mut self, option: &str, value: &OptionValue) -> Result<(), String> {
+        let method = self.name();
+        let mut slots = self.slots();
+        let Some(place) = slots.iter().position(|(name, _)| *name == option) else {
+            let known: Vec<&str> = slots.iter().map(|(name, _)| *name).collect();
+            return Err(match known.is_empty() {
+                true => format!("{method} has no options"),
+                false => format!("{method} has no option `{option}`; it has `{}`", known.join("`, `")),
+            });
+        };
+        let (name, slot) = slots.swap_remove(place);
+        slot.set(value).map_err(|allowed| format!("`{name}` of {method} is {value}; it must be {allowed}"))
+    }
+
+    /// Refuses options that are out of range; the text says which.
+    pub fn check(&self) -> Result<(), String> {
+        let mut copy = self.clone();
+        self.options().iter().try_for_each(|(name, value)| copy.set(name, value))
+    }
+}
+
+impl Slot<'_> {
+    fn value(&self) -> OptionValue {
+        match self {
+            Self::Whole(value, _) => OptionValue::Whole(**value),
+            Self::Number(value, _) => OptionValue::Number(**value),
+            Self::Flag(value) => OptionValue::Flag(**value),
+            Self::Text(value) => OptionValue::Text((**value).clone()),
+        }
+    }
+
+    /// Writes a value; the error says what is allowed.
+    fn set(self, new: &OptionValue) -> Result<(), String> {
+        match (self, new) {
+            (Self::Whole(value, range), OptionValue::Whole(new)) if range.contains(new) => *value = *new,
+            (Self::Whole(_, range), _) => {
+                return Err(format!("a whole number from {} to {}", range.start(), range.end()));
+            }
+            (Self::Number(value, range), OptionValue::Number(new)) if range.contains(new) => *value = *new,
+            (Self::Number(value, range), OptionValue::Whole(new)) if range.contains(&(*new as f64)) => {
+                *value = *new as f64;
+            }
+            (Self::Number(_, range), _) => {
+                return Err(format!("a number from {} to {}", range.start(), range.end()));
+            }
+            (Self::Flag(value), OptionValue::Flag(new)) => *value = *new,
+            (Self::Flag(_), _) => return Err("true or false".to_owned()),
+            (Self::Text(value), OptionValue::Text(new)) => value.clone_from(new),
+            (Self::Text(_), _) => return Err("a text".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_is_found_by_its_name_and_accepts_its_own_options() {
+        for method in Method::all() {
+            assert_eq!(Method::named(method.name()).as_ref(), Some(&method));
+            assert_eq!(method.check(), Ok(()), "{method:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_stand_in_an_option_is_refused_with_what_can() {
+        let mut forest = Method::FOREST;
+        forest.set("trees", &OptionValue::Whole(7)).unwrap();
+        assert_eq!(forest.options()[0], ("trees", OptionValue::Whole(7)));
+        let refused = |option: &str, value| Method::FOREST.clone().set(option, &value).unwrap_err();
+        assert!(refused("trees", OptionValue::Whole(0)).contains("from 1 to 10000"));
+        assert!(refused("samples", OptionValue::Text("all".into())).contains("a whole number"));
+        assert!(refused("tree", OptionValue::Whole(1)).contains("it has `trees`, `samples`"));
+    }
+}
