@@ -127,8 +127,8 @@ fn settings_that_make_no_ensemble_are_refused() {
         (vec![spike()], 0.0, "alert_rate"),
         (vec![spike()], f64::NAN, "alert_rate"),
         (vec![unknown], 0.01, "`nowhere`"),
-        (vec![trees], 0.01, "`trees` is 0"),
-        (vec![samples], 0.01, "`samples` is 1000"),
+        (vec![trees], 0.01, "`trees` of isolation_forest is 0"),
+        (vec![samples], 0.01, "`samples` of isolation_forest is 1000"),
     ];
     for (members, rate, text) in cases {
         let error = Ensemble::fit(columns(), &TrainingSet::unlabelled(&rows), &members, rate, 1).unwrap_err();
