@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use lapwing_features::{FeatureSpec, Graph, Measure, Nulls, Over};
+use lapwing_features::{FeatureSpec, Graph, Learn, Measure, Nulls, Over};
 use lapwing_vocabulary::EventTime;
 use lapwing_vocabulary::time::{DAY, HOUR, MINUTE, format_duration};
 
@@ -38,7 +38,7 @@ fn column() -> String {
 fn windowed(measure: &Measure, length_micros: i64) -> FeatureSpec {
     let over = Over::Window { length_micros, panes: measure.panes_default() };
     let name = format!("{measure}_{length_micros}");
-    FeatureSpec { name, measure: measure.clone(), over, nulls: Nulls::Skip, fill: None }
+    FeatureSpec { name, measure: measure.clone(), over, nulls: Nulls::Skip, learn: Learn::Robust, fill: None }
 }
 
 fn plain(lengths: &[i64]) -> Vec<FeatureSpec> {
@@ -51,7 +51,15 @@ fn plain(lengths: &[i64]) -> Vec<FeatureSpec> {
     let all = lengths.iter().flat_map(|length| measures.iter().map(move |measure| windowed(measure, *length)));
     let over = Over::Baseline { length_micros: DAY, season: None, peers: None };
     let measure = Measure::Zscore { column: column() };
-    all.chain([FeatureSpec { name: "usual".to_owned(), measure, over, nulls: Nulls::Skip, fill: None }]).collect()
+    all.chain([FeatureSpec {
+        name: "usual".to_owned(),
+        measure,
+        over,
+        nulls: Nulls::Skip,
+        learn: Learn::Robust,
+        fill: None,
+    }])
+    .collect()
 }
 
 fn sketches() -> [Measure; 5] {

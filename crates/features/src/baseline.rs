@@ -19,6 +19,7 @@
 use crate::accumulator::usable;
 use crate::decay::decay;
 use crate::input::Input;
+use crate::spec::Learn;
 
 /// Words of one baseline: weight, mean, variance, newest event time.
 pub(crate) const BASELINE_WORDS: usize = 4;
@@ -136,6 +137,8 @@ pub(crate) struct Baseline {
     pub(crate) length_micros: i64,
     /// Which of the peers' columns.
     pub(crate) peers: Option<usize>,
+    /// What a value may do to it.
+    pub(crate) learn: Learn,
     /// Indices of the features that show its z-score.
     pub(crate) outputs: Vec<usize>,
 }
@@ -143,7 +146,8 @@ pub(crate) struct Baseline {
 impl Baseline {
     /// Whether both keep the same words.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        (self.input, self.length_micros, self.peers) == (other.input, other.length_micros, other.peers)
+        (self.input, self.length_micros, self.peers, self.learn)
+            == (other.input, other.length_micros, other.peers, other.learn)
     }
 
     /// Judges the event's value by the past, then takes it in. A null value changes nothing.
@@ -158,14 +162,27 @@ impl Baseline {
         out: &mut [f64],
     ) {
         let value = self.input.read(inputs);
-        let z = if usable(value) { self.judge_and_take(entity, group, shared, time as f64, value) } else { f64::NAN };
+        let time = time as f64;
+        let z = match () {
+            () if !usable(value) => f64::NAN,
+            () if self.learn == Learn::Off => self.judge(entity, group, shared, time, value),
+            () => self.judge_and_take(entity, group, shared, time, value),
+        };
         for output in &self.outputs {
             out[*output] = z;
         }
     }
 
+    /// Judges a value and learns nothing from it.
+    fn judge(&self, entity: &[f64], group: Option<&mut [f64]>, shared: &[f64], time: f64, value: f64) -> f64 {
+        let copy = |words: &[f64]| -> [f64; BASELINE_WORDS] { *words.first_chunk().expect("a baseline has its words") };
+        let mut group = group.map(|words| copy(words));
+        let (mut entity, mut shared) = (copy(entity), copy(shared));
+        self.judge_and_take(&mut entity, group.as_mut().map(|words| &mut words[..]), &mut shared, time, value)
+    }
+
     #[inline]
-    fn judge_and_take(
+    pub(crate) fn judge_and_take(
         &self,
         entity: &mut [f64],
         group: Option<&mut [f64]>,
@@ -176,7 +193,7 @@ impl Baseline {
         let length = self.length_micros as f64;
         let all = Decaying::load(shared, time, length);
         let known = all.weight >= KNOWN_WEIGHT;
-        let taken = |usual: Usual| if known { usual.winsorised(value) } else { value };
+        let taken = |usual: Usual| if known && self.learn != Learn::All { usual.winsorised(value) } else { value };
         let mut prior = all.usual();
         all.take(taken(prior), shared);
         if let Some(group) = group {

@@ -28,15 +28,35 @@ pub enum FeatureError {
         /// Where it exists.
         allowed: String,
     },
-    /// A season or peers for a measure other than the z-score.
-    #[error("feature `{name}`: `{setting}` does not exist for `{measure}`; use `zscore`, or leave `{setting}` out")]
+    /// A season, peers or a policy of learning for a measure that knows none.
+    #[error("feature `{name}`: `{setting}` does not exist for `{measure}`; use another measure, or leave it out")]
     OnlyZscore {
         /// The feature.
         name: String,
         /// The measure.
         measure: &'static str,
-        /// `season` or `peers`.
+        /// `season`, `peers` or `learn = all`.
         setting: &'static str,
+    },
+    /// A policy of learning for a feature that has no notion of what is usual.
+    #[error("feature `{name}`: `learn` does nothing for a `{measure}` without a baseline; leave it out")]
+    NothingUsual {
+        /// The feature.
+        name: String,
+        /// The measure.
+        measure: &'static str,
+    },
+    /// A surprise at a feature that it cannot read.
+    #[error(
+        "feature `{name}`: it cannot be surprised at `{of}`, which is {what}; name a column or a feature that is one number"
+    )]
+    SurpriseOf {
+        /// The feature.
+        name: String,
+        /// What it names.
+        of: String,
+        /// What that is.
+        what: &'static str,
     },
     /// A length of time outside the bounds.
     #[error("feature `{name}`: a {over} of {length} is not possible; choose between {shortest} and {longest}")]

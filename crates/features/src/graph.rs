@@ -5,10 +5,11 @@ use sha2::{Digest, Sha256};
 
 use crate::baseline::BASELINE_WORDS;
 use crate::error::FeatureError;
+use crate::input::Reads;
 use crate::layout::{CarryOver, Layout};
 use crate::plan::Plan;
 use crate::rows::{Common, PlacedBaseline, PlacedPart, Rows};
-use crate::spec::FeatureSpec;
+use crate::spec::{FeatureSpec, Learn};
 use crate::window::{Window, fetch};
 
 /// Raised whenever the meaning of a word of state changes, so that older snapshots are refused and rebuilt by replay.
@@ -60,6 +61,8 @@ impl Graph {
         let (baselines, parts) = rows.place(&plan);
         let hot_words = rows.entity.words();
         rows.entity.extend(rings.into_iter().flatten());
+        let features: Vec<_> = specs.iter().map(|spec| (spec.name.clone(), plan.definition(spec))).collect();
+        let digest = digest_of(&specs, &features);
         let mut graph = Self {
             fills: plan.fills(),
             names: plan.names,
@@ -71,8 +74,8 @@ impl Graph {
             hot_words,
             window_words,
             rows,
-            features: specs.iter().map(|spec| (spec.name.clone(), spec.definition())).collect(),
-            digest: digest_of(&specs),
+            features,
+            digest,
         };
         graph.clear_windows();
         Ok(graph)
@@ -154,14 +157,21 @@ impl Graph {
         }
         for placed in &self.parts {
             let mut values = [f64::NAN; PART_INPUTS_MAX];
-            for (value, input) in values.iter_mut().zip(&placed.inputs) {
-                *value = input.read(inputs);
+            for (value, reads) in values.iter_mut().zip(&placed.reads) {
+                *value = match reads {
+                    Reads::Column(input) => input.read(inputs),
+                    Reads::Feature(feature) => feature.read(out),
+                };
             }
             let common = match &placed.common {
                 Common::Shared(range) => &mut shared[range.clone()],
                 Common::Groups(range) => &mut groups[range.clone()],
             };
-            placed.part.fold(&mut hot[placed.own.clone()], common, time.0, &values, out);
+            let own = &mut hot[placed.own.clone()];
+            match placed.learn {
+                Learn::Off => placed.part.fold(&mut own.to_vec(), &mut common.to_vec(), time.0, &values, out),
+                Learn::Robust | Learn::All => placed.part.fold(own, common, time.0, &values, out),
+            }
         }
         for (at, fill) in &self.fills {
             if out[*at].is_nan() {
@@ -261,11 +271,11 @@ impl Graph {
 }
 
 /// Each text goes in with its length before it, so that no two sets of features give the same bytes.
-fn digest_of(specs: &[FeatureSpec]) -> String {
+fn digest_of(specs: &[FeatureSpec], features: &[(String, String)]) -> String {
     let mut hash = Sha256::new();
     hash.update(LAYOUT_VERSION.to_le_bytes());
-    for spec in specs {
-        for text in [&spec.name, &spec.definition()] {
+    for (spec, (name, definition)) in specs.iter().zip(features) {
+        for text in [name, definition] {
             hash.update((text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
         }

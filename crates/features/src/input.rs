@@ -1,5 +1,14 @@
 use crate::spec::{Nulls, quoted};
 
+/// What a part reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// A column.
+    Column(Input),
+    /// A feature that was computed before: index of its column among the outputs.
+    Feature(Input),
+}
+
 /// One column of the inputs, as a feature reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Input {

@@ -48,9 +48,10 @@ pub use error::FeatureError;
 pub use graph::Graph;
 pub use lateness::{Advice, Lateness, Quantiles, advise, disorder_micros};
 pub use layout::{CarryOver, Layout};
+pub use parts::SURPRISE_MAX;
 pub use scored_window::{
     Arrival, Cause, Closed, OpenWindow, Placement, ScoredWindowError, ScoredWindowSpec, ScoredWindows, WindowColumn,
     WindowKind, WindowMeasure,
 };
-pub use spec::{FeatureSpec, Fill, Measure, Nulls, Over, Season};
+pub use spec::{FeatureSpec, Fill, Learn, Measure, Nulls, Over, Season};
 pub use watermark::{Idle, Timeliness, Watermark, idle_tick};

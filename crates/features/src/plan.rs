@@ -1,8 +1,8 @@
 use crate::baseline::Baseline;
 use crate::error::FeatureError;
-use crate::input::Input;
+use crate::input::{Input, Reads};
 use crate::parts::Part;
-use crate::spec::{FeatureSpec, Measure, Over};
+use crate::spec::{FeatureSpec, Learn, Measure, Over};
 use crate::window::{Wanted, Window};
 
 /// What a set of features needs: checked, each column and each column of peers once.
@@ -35,10 +35,39 @@ impl<'a> Plan<'a> {
                 }
                 plan.names.push(name);
             }
-            spec.measure.columns().into_iter().for_each(|column| add(&mut plan.columns, column));
+            plan.check_surprise(spec)?;
+            plan.columns_of(spec).into_iter().for_each(|column| add(&mut plan.columns, column));
             spec.peers().into_iter().for_each(|column| add(&mut plan.peers, column));
         }
         Ok(plan)
+    }
+
+    /// The feature that a surprise is at, if it is not at a column.
+    fn surprise_of(&self, spec: &FeatureSpec) -> Option<&'a FeatureSpec> {
+        spec.surprise_of(self.specs)
+    }
+
+    fn check_surprise(&self, spec: &FeatureSpec) -> Result<(), FeatureError> {
+        let Some(of) = self.surprise_of(spec) else { return Ok(()) };
+        let what = match of.measure {
+            Measure::Surprise { .. } => "a surprise itself",
+            Measure::Sequence { .. } => "many numbers",
+            _ => return Ok(()),
+        };
+        Err(FeatureError::SurpriseOf { name: spec.name.clone(), of: of.name.clone(), what })
+    }
+
+    /// The columns of the events that a feature reads.
+    fn columns_of(&self, spec: &'a FeatureSpec) -> Vec<&'a str> {
+        if self.surprise_of(spec).is_some() { Vec::new() } else { spec.measure.columns() }
+    }
+
+    /// What a feature remembers, with what the feature is that it is surprised at.
+    pub(crate) fn definition(&self, spec: &FeatureSpec) -> String {
+        match self.surprise_of(spec) {
+            None => spec.definition(),
+            Some(of) => format!("{} at {}", spec.definition(), of.definition()),
+        }
     }
 
     /// What is shown where a feature does not exist: index of the column, value.
@@ -76,8 +105,13 @@ impl<'a> Plan<'a> {
                 continue;
             };
             let Some(input) = self.inputs(spec).first().copied() else { continue };
-            let mut wanted =
-                Baseline { input, length_micros: *length_micros, peers: self.group(spec), outputs: vec![output] };
+            let mut wanted = Baseline {
+                input,
+                length_micros: *length_micros,
+                peers: self.group(spec),
+                learn: spec.learn,
+                outputs: vec![output],
+            };
             match baselines.iter_mut().find(|same| same.is_like(&wanted)) {
                 Some(same) => same.outputs.append(&mut wanted.outputs),
                 None => baselines.push(wanted),
@@ -89,13 +123,19 @@ impl<'a> Plan<'a> {
     /// All else, with what it reads and the column of its peers; features with the same memory share one.
     pub(crate) fn parts(&self) -> Vec<PlannedPart> {
         let mut parts: Vec<PlannedPart> = Vec::new();
-        for (spec, output) in self.features() {
-            let inputs = self.inputs(spec);
+        // Surprises come last: they may read what the others have written.
+        let is_surprise = |spec: &FeatureSpec| matches!(spec.measure, Measure::Surprise { .. });
+        let (surprises, others): (Vec<_>, Vec<_>) = self.features().partition(|(spec, _)| is_surprise(spec));
+        for (spec, output) in others.into_iter().chain(surprises) {
             let Some(part) = Part::new(spec, output) else { continue };
-            let identity = part.identity(spec);
-            match parts.iter_mut().find(|same| same.identity == identity) {
+            let reads = self.reads(spec);
+            let mut identity = part.identity(spec);
+            if let Some(of) = self.surprise_of(spec) {
+                identity = format!("{identity} at {}", of.definition());
+            }
+            match parts.iter_mut().find(|same| same.identity == identity && same.learn == spec.learn) {
                 Some(same) => same.part.join(part),
-                None => parts.push(PlannedPart { part, identity, inputs, peers: self.group(spec) }),
+                None => parts.push(PlannedPart { part, identity, reads, learn: spec.learn, peers: self.group(spec) }),
             }
         }
         parts
@@ -106,10 +146,18 @@ impl<'a> Plan<'a> {
         self.specs.iter().zip(self.firsts.iter().copied())
     }
 
-    fn inputs(&self, spec: &FeatureSpec) -> Vec<Input> {
+    fn inputs(&self, spec: &'a FeatureSpec) -> Vec<Input> {
         let index = |column: &str| self.columns.iter().position(|known| known == column);
-        let columns = spec.measure.columns().into_iter().filter_map(index);
+        let columns = self.columns_of(spec).into_iter().filter_map(index);
         columns.map(|index| Input { index, nulls: spec.nulls }).collect()
+    }
+
+    fn reads(&self, spec: &'a FeatureSpec) -> Vec<Reads> {
+        let of = self.surprise_of(spec).and_then(|of| self.names.iter().position(|name| *name == of.name));
+        match of {
+            Some(index) => vec![Reads::Feature(Input { index, nulls: spec.nulls })],
+            None => self.inputs(spec).into_iter().map(Reads::Column).collect(),
+        }
     }
 
     fn group(&self, spec: &FeatureSpec) -> Option<usize> {
@@ -122,7 +170,8 @@ impl<'a> Plan<'a> {
 pub(crate) struct PlannedPart {
     pub(crate) part: Part,
     pub(crate) identity: String,
-    pub(crate) inputs: Vec<Input>,
+    pub(crate) reads: Vec<Reads>,
+    pub(crate) learn: Learn,
     pub(crate) peers: Option<usize>,
 }
 

@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use crate::baseline::{BASELINE_WORDS, Baseline};
-use crate::input::Input;
+use crate::input::{Input, Reads};
 use crate::layout::{Block, Move, Piece};
 use crate::parts::Part;
 use crate::plan::{Plan, PlannedPart};
+use crate::spec::Learn;
 use crate::spec::quoted;
 
 /// A baseline and where its words lie.
@@ -23,7 +24,8 @@ pub(crate) struct PlacedBaseline {
 #[derive(Clone, Debug)]
 pub(crate) struct PlacedPart {
     pub(crate) part: Part,
-    pub(crate) inputs: Vec<Input>,
+    pub(crate) reads: Vec<Reads>,
+    pub(crate) learn: Learn,
     pub(crate) own: Range<usize>,
     pub(crate) common: Common,
 }
@@ -117,12 +119,12 @@ impl Rows {
         PlacedBaseline { baseline, own_at, group_at, shared_at }
     }
 
-    fn place_part(&mut self, PlannedPart { part, identity, inputs, peers }: PlannedPart) -> PlacedPart {
+    fn place_part(&mut self, PlannedPart { part, identity, reads, learn, peers }: PlannedPart) -> PlacedPart {
         let own = self.entity.push(identity.clone(), part.entity_words());
         let row = peers.map_or(&mut self.shared, |peers| &mut self.groups[peers]);
         let range = row.push(identity, part.group_words());
         part.clear(&mut self.entity.empty[own.clone()], &mut row.empty[range.clone()]);
         let common = if peers.is_some() { Common::Groups(range) } else { Common::Shared(range) };
-        PlacedPart { part, inputs, own, common }
+        PlacedPart { part, reads, learn, own, common }
     }
 }

@@ -69,6 +69,8 @@ pub enum Measure {
     FirstSeen { column: String },
     /// How rare the event's value is as a category. Units: bits.
     Rarity { column: String },
+    /// How rarely the column, or the other feature of that name, lies so far from what is usual. Units: bits.
+    Surprise { column: String },
     /// Distance on the globe from the place before. Units: kilometres.
     GeoDistance { latitude: String, longitude: String },
     /// Speed from the place before. Units: kilometres per hour.
@@ -106,6 +108,7 @@ impl Measure {
             Self::SinceLast { .. } => "since_last",
             Self::FirstSeen { .. } => "first_seen",
             Self::Rarity { .. } => "rarity",
+            Self::Surprise { .. } => "surprise",
             Self::GeoDistance { .. } => "geo_distance",
             Self::GeoSpeed { .. } => "geo_speed",
             Self::Correlation { .. } => "correlation",
@@ -113,7 +116,7 @@ impl Measure {
         }
     }
 
-    /// The columns whose values it reads, in the order of its fields. The columns of peers are not among them.
+    /// The columns whose values it reads, in the order of its fields; a surprise may read a feature instead. The columns of peers are not among them.
     pub fn columns(&self) -> Vec<&str> {
         match self {
             Self::Count { column } | Self::Rate { column } | Self::SinceLast { column } => {
@@ -142,6 +145,7 @@ impl Measure {
             | Self::Acceleration { column }
             | Self::FirstSeen { column }
             | Self::Rarity { column }
+            | Self::Surprise { column }
             | Self::Sequence { column, .. } => vec![column],
         }
     }
@@ -180,7 +184,7 @@ impl Measure {
     fn spans(&self) -> &'static [&'static str] {
         match self {
             Self::Zscore { .. } | Self::RobustZscore { .. } => &[WINDOW, BASELINE],
-            Self::Ewma { .. } | Self::Rarity { .. } => &[BASELINE],
+            Self::Ewma { .. } | Self::Rarity { .. } | Self::Surprise { .. } => &[BASELINE],
             Self::FirstSeen { .. } => &[WINDOW, PAST],
             Self::Last { .. }
             | Self::Delta { .. }
@@ -290,6 +294,30 @@ impl Nulls {
     }
 }
 
+/// What an event may do to what is usual. It is never a model that decides, so that memory stays a fold of the events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Learn {
+    /// What is far off by the baseline's own measure moves it little.
+    #[default]
+    Robust,
+    /// Every value counts as it is.
+    All,
+    /// Nothing: the memory stays as it is.
+    Off,
+}
+
+impl Learn {
+    /// The word for it in pipeline files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Robust => "robust",
+            Self::All => "all",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// What is shown where a feature does not exist. Equal bits are equal fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fill(u64);
@@ -322,6 +350,9 @@ pub struct FeatureSpec {
     pub over: Over,
     /// What a null input counts as.
     pub nulls: Nulls,
+    /// What an event may do to what is usual. It is no part of the meaning of the memory: a baseline that learns no more
+    /// keeps what it knows.
+    pub learn: Learn,
     /// What is shown where the feature does not exist; null (NaN) if nothing is said.
     pub fill: Option<Fill>,
 }
@@ -333,6 +364,12 @@ impl FeatureSpec {
             Measure::Sequence { length, .. } => (1..=length).map(|place| format!("{}_{place}", self.name)).collect(),
             _ => vec![self.name.clone()],
         }
+    }
+
+    /// The feature among others that it is a surprise at, if it is not one at a column.
+    pub fn surprise_of<'a>(&self, features: &'a [Self]) -> Option<&'a Self> {
+        let Measure::Surprise { column } = &self.measure else { return None };
+        features.iter().find(|feature| feature.name == *column)
     }
 
     /// The column whose equal values make entities peers, if it needs any.
@@ -394,12 +431,21 @@ impl FeatureSpec {
         {
             return Err(FeatureError::Panes { name, panes, least, most: PANES_MAX });
         }
-        let Over::Baseline { season, peers, .. } = &self.over else { return Ok(()) };
-        let setting = if season.is_some() { "season" } else { "peers" };
-        if (season.is_some() || peers.is_some()) && !matches!(self.measure, Measure::Zscore { .. }) {
-            return Err(FeatureError::OnlyZscore { name, measure, setting });
-        }
-        Ok(())
+        let Over::Baseline { season, peers, .. } = &self.over else {
+            return match self.learn {
+                Learn::Robust => Ok(()),
+                Learn::All | Learn::Off => Err(FeatureError::NothingUsual { name, measure }),
+            };
+        };
+        let is_zscore = matches!(self.measure, Measure::Zscore { .. });
+        let is_surprise = matches!(self.measure, Measure::Surprise { .. });
+        let setting = match () {
+            () if season.is_some() && !is_zscore && !is_surprise => "season",
+            () if peers.is_some() && !is_zscore => "peers",
+            () if self.learn == Learn::All && !is_zscore && !is_surprise => "learn = all",
+            () => return Ok(()),
+        };
+        Err(FeatureError::OnlyZscore { name, measure, setting })
     }
 
     fn check_length(&self) -> Result<(), FeatureError> {

@@ -139,7 +139,7 @@ fn what_cannot_be_computed_is_refused_with_its_name_and_the_remedy() {
     let season = Over::Baseline { length_micros: HOUR, season: Some(Season::Day), peers: None };
     assert_eq!(
         refused(measure("ewma", "x"), season),
-        "feature `f`: `season` does not exist for `ewma`; use `zscore`, or leave `season` out"
+        "feature `f`: `season` does not exist for `ewma`; use another measure, or leave it out"
     );
     for length_micros in [0, -1, SECOND - 1, 366 * DAY + 1, i64::MAX, i64::MIN] {
         for over in [window(length_micros), baseline(length_micros)] {

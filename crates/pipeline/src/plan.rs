@@ -304,7 +304,8 @@ fn check_source_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Ve
 
 fn check_feature_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Vec<String>) {
     for feature in &settings.features {
-        for column in feature.measure.columns() {
+        let columns = feature.measure.columns();
+        for column in columns.into_iter().filter(|_| feature.surprise_of(&settings.features).is_none()) {
             let needs_number = feature.measure.needs_number();
             check_column(&format!("[features] {}", feature.name), column, needs_number, rows, faults);
         }

@@ -29,6 +29,8 @@ mod ewma;
 mod robust;
 /// Deviation from what is usual at this hour of the day or the week.
 mod seasonal;
+/// How rarely a value lies so far from what is usual.
+mod surprise;
 /// Whether an entity goes up and down with its peers.
 mod correlation;
 /// Any of them, made from a feature.
@@ -38,5 +40,6 @@ mod part;
 mod drive;
 
 pub(crate) use part::Part;
+pub use surprise::SURPRISE_MAX;
 
 const MICROS_PER_SECOND: f64 = 1e6;

@@ -7,7 +7,10 @@ use super::rarity::Rarity;
 use super::robust::RobustBaseline;
 use super::seasonal::Seasonal;
 use super::sequence::Sequence;
-use crate::spec::{FeatureSpec, Measure, Over, quoted};
+use super::surprise::{Surprise, UsualBy};
+use crate::baseline::Baseline;
+use crate::input::Input;
+use crate::spec::{FeatureSpec, Learn, Measure, Over, quoted};
 
 /// One of the parts. It reads the columns of its feature as inputs 0 and 1.
 #[derive(Clone, Debug)]
@@ -20,6 +23,7 @@ pub(crate) enum Part {
     Ewma(Ewma),
     RobustBaseline(RobustBaseline),
     Seasonal(Seasonal),
+    Surprise(Surprise),
     Correlation(Correlation),
 }
 
@@ -35,6 +39,7 @@ macro_rules! each {
             Part::Ewma($name) => $act,
             Part::RobustBaseline($name) => $act,
             Part::Seasonal($name) => $act,
+            Part::Surprise($name) => $act,
             Part::Correlation($name) => $act,
         }
     };
@@ -46,6 +51,7 @@ impl Part {
         let outputs = vec![output];
         let previous = |reading, input| Self::Previous(Previous { input, outputs: vec![(reading, output)] });
         let length_micros = spec.over.length_micros().unwrap_or_default();
+        let (learn, winsorise) = (spec.learn, spec.learn != Learn::All);
         Some(match (&spec.measure, &spec.over) {
             (Measure::Last { .. }, _) => previous(Reading::Last, Some(0)),
             (Measure::Delta { .. }, _) => previous(Reading::Delta, Some(0)),
@@ -69,7 +75,17 @@ impl Part {
                 Self::RobustBaseline(RobustBaseline { input: 0, length_micros, peers: true, outputs })
             }
             (Measure::Zscore { .. }, Over::Baseline { season: Some(season), .. }) => {
-                Self::Seasonal(Seasonal { input: 0, length_micros, season: *season, outputs })
+                Self::Seasonal(Seasonal { input: 0, length_micros, season: *season, winsorise, outputs })
+            }
+            (Measure::Surprise { .. }, Over::Baseline { season, .. }) => {
+                let input = Input { index: 0, nulls: spec.nulls };
+                let usual = match *season {
+                    None => UsualBy::Baseline(Baseline { input, length_micros, peers: None, learn, outputs: vec![] }),
+                    Some(season) => {
+                        UsualBy::Season(Seasonal { input: 0, length_micros, season, winsorise, outputs: vec![] })
+                    }
+                };
+                Self::Surprise(Surprise { input: 0, usual, length_micros, outputs })
             }
             (Measure::Correlation { column, .. }, Over::Window { panes, .. }) => {
                 let pane_micros = (length_micros as u64).div_ceil(*panes as u64) as i64;
@@ -91,6 +107,8 @@ impl Part {
             Self::Ewma(_) => "ewma".to_owned(),
             Self::RobustBaseline(_) => "robust".to_owned(),
             Self::Seasonal(part) => format!("seasonal {}", part.season.name()),
+            Self::Surprise(Surprise { usual: UsualBy::Season(part), .. }) => format!("surprise {}", part.season.name()),
+            Self::Surprise(_) => "surprise".to_owned(),
             Self::Correlation(part) => format!("correlation {}", part.panes),
         };
         let mut words = vec![kind];
@@ -115,6 +133,7 @@ impl Part {
             (Self::Ewma(part), Self::Ewma(other)) => part.outputs.extend(other.outputs),
             (Self::RobustBaseline(part), Self::RobustBaseline(other)) => part.outputs.extend(other.outputs),
             (Self::Seasonal(part), Self::Seasonal(other)) => part.outputs.extend(other.outputs),
+            (Self::Surprise(part), Self::Surprise(other)) => part.outputs.extend(other.outputs),
             (Self::Correlation(part), Self::Correlation(other)) => part.outputs.extend(other.outputs),
             _ => debug_assert!(false, "parts with the same identity are of one kind"),
         }

@@ -90,7 +90,7 @@ impl Rarity {
 }
 
 /// Scales all counts and returns their sum.
-fn scale(counts: &mut [f64], factor: f64) -> f64 {
+pub(super) fn scale(counts: &mut [f64], factor: f64) -> f64 {
     let mut total = 0.0;
     for word in counts {
         let (even, odd) = unpack(*word);

@@ -19,7 +19,7 @@
 use super::packing::{pack, unpack};
 use super::rarity::LANDMARK_AGE_MAX;
 use crate::accumulator::usable;
-use crate::baseline::{BASELINE_WORDS, Decaying, KNOWN_WEIGHT, standardise};
+use crate::baseline::{BASELINE_WORDS, Decaying, KNOWN_WEIGHT, Usual, standardise};
 use crate::decay::decay;
 use crate::spec::Season;
 use lapwing_vocabulary::time::HOUR;
@@ -31,6 +31,8 @@ pub(crate) struct Seasonal {
     /// Time constant; of use are several seasons.
     pub(crate) length_micros: i64,
     pub(crate) season: Season,
+    /// Whether outliers are drawn in before anything takes them.
+    pub(crate) winsorise: bool,
     pub(crate) outputs: Vec<usize>,
 }
 
@@ -69,7 +71,7 @@ impl Seasonal {
         }
     }
 
-    fn judge_and_take(&self, own: &mut [f64], group: &mut [f64], time: i64, value: f64) -> f64 {
+    pub(super) fn judge_and_take(&self, own: &mut [f64], group: &mut [f64], time: i64, value: f64) -> f64 {
         let length = self.length_micros as f64;
         let all = Decaying::load(group, time as f64, length);
         let overall = Decaying::load(own, time as f64, length);
@@ -85,9 +87,10 @@ impl Seasonal {
         }
         let usual_overall = overall.with_prior(all.usual());
         let usual = bucket.with_prior(usual_overall);
-        all.take(all.usual().winsorised(value), group);
-        overall.take(usual_overall.winsorised(value), own);
-        take(bucket, usual.winsorised(value), now, &mut own[at..]);
+        let taken = |usual: Usual| if self.winsorise { usual.winsorised(value) } else { value };
+        all.take(taken(all.usual()), group);
+        overall.take(taken(usual_overall), own);
+        take(bucket, taken(usual), now, &mut own[at..]);
         standardise(value, usual.mean, usual.variance)
     }
 

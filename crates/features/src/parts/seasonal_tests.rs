@@ -4,7 +4,7 @@ use lapwing_vocabulary::time::{DAY, MINUTE, SECOND};
 use proptest::prelude::*;
 
 fn part(season: Season, length_micros: i64) -> Seasonal {
-    Seasonal { input: 0, length_micros, season, outputs: vec![0] }
+    Seasonal { input: 0, length_micros, season, winsorise: true, outputs: vec![0] }
 }
 
 /// Busy from 8 to 18 o'clock.

@@ -1,7 +1,7 @@
 //! Drives a graph by hand: entities and groups by number, state in plain vectors.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use lapwing_features::{FeatureSpec, Graph, Layout, Measure, Nulls, Over};
+use lapwing_features::{FeatureSpec, Graph, Layout, Learn, Measure, Nulls, Over};
 use lapwing_vocabulary::EventTime;
 
 /// One event of the tests.
@@ -84,7 +84,7 @@ impl Driver {
 }
 
 pub(crate) fn spec(name: &str, measure: Measure, over: Over) -> FeatureSpec {
-    FeatureSpec { name: name.to_owned(), measure, over, nulls: Nulls::Skip, fill: None }
+    FeatureSpec { name: name.to_owned(), measure, over, nulls: Nulls::Skip, learn: Learn::Robust, fill: None }
 }
 
 pub(crate) fn window(length_micros: i64) -> Over {
@@ -124,6 +124,7 @@ pub(crate) fn measure(word: &str, column: &str) -> Measure {
         "since_last" => Measure::SinceLast { column: Some(column) },
         "first_seen" => Measure::FirstSeen { column },
         "rarity" => Measure::Rarity { column },
+        "surprise" => Measure::Surprise { column },
         "correlation" => Measure::Correlation { column: Some(column), peers: "kind".into() },
         "event_correlation" => Measure::Correlation { column: None, peers: "kind".into() },
         "sequence" => Measure::Sequence { column, length: 3 },

@@ -152,7 +152,8 @@ fn check_feature_columns(settings: &Settings, known: &[Column<'_>], report: &Rep
     for feature in &settings.features {
         let place = report.value_place(&["features", &feature.name, feature.measure.name()]);
         let what = format!("the feature `{}`", feature.name.escape_debug());
-        for name in feature.measure.columns() {
+        let columns = feature.measure.columns();
+        for name in columns.into_iter().filter(|_| feature.surprise_of(&settings.features).is_none()) {
             match known.iter().find(|column| column.name == name) {
                 None => unknown_column(report, &place, &what, name, known.iter().map(|column| column.name)),
                 Some(column) if feature.measure.needs_number() && !is_numeric(column) => {

@@ -1,6 +1,6 @@
 use std::ops::RangeInclusive;
 
-use lapwing_features::{FeatureSpec, Fill, Measure, Nulls, Over, Season};
+use lapwing_features::{FeatureSpec, Fill, Learn, Measure, Nulls, Over, Season};
 use lapwing_vocabulary::time::SECOND;
 
 use super::keys;
@@ -15,7 +15,7 @@ const PANES: RangeInclusive<i64> = 1..=60;
 const LENGTH: RangeInclusive<i64> = 1..=64;
 
 /// The words for measures, in the order of the reference.
-pub(super) const MEASURES: [&str; 25] = [
+pub(super) const MEASURES: [&str; 26] = [
     "count",
     "sum",
     "mean",
@@ -38,6 +38,7 @@ pub(super) const MEASURES: [&str; 25] = [
     "since_last",
     "first_seen",
     "rarity",
+    "surprise",
     "geo_distance",
     "geo_speed",
     "correlation",
@@ -62,12 +63,15 @@ fn read_feature(field: &Field<'_>) -> FeatureSpec {
     let measure = if section.is_given() { read_measure(&section) } else { None };
     let over = measure.as_ref().and_then(|measure| read_over(&section, measure));
     let nulls = section.field("nulls").and_then(|field| field.choice(&[("skip", Nulls::Skip), ("zero", Nulls::Zero)]));
+    let policies = [Learn::Robust, Learn::All, Learn::Off].map(|learn| (learn.name(), learn));
+    let learn = section.field("learn").and_then(|field| field.choice(&policies));
     let fill = section.field("fill").and_then(|field| field.number()).map(Fill::new);
     let spec = FeatureSpec {
         name: field.name.clone(),
         measure: measure.unwrap_or(Measure::Count { column: None }),
         over: over.unwrap_or(Over::Past),
         nulls: nulls.unwrap_or(Nulls::Skip),
+        learn: learn.unwrap_or_default(),
         fill,
     };
     if field.report.len() == faults_before
@@ -79,12 +83,13 @@ fn read_feature(field: &Field<'_>) -> FeatureSpec {
 }
 
 /// Options that only some measures take.
-const OPTIONS: [(&str, &[&str]); 5] = [
+const OPTIONS: [(&str, &[&str]); 6] = [
     ("q", &["quantile"]),
-    ("season", &["zscore"]),
+    ("season", &["zscore", "surprise"]),
     ("peers", &["zscore", "robust_zscore", "correlation"]),
     ("length", &[SEQUENCE]),
     ("panes", &["over"]),
+    ("learn", &["baseline"]),
 ];
 
 /// An option that does nothing is never what its writer expects.
@@ -164,6 +169,7 @@ fn with_column(word: &str, column: String, section: &Section<'_>) -> Option<Meas
         "since_last" => Measure::SinceLast { column: Some(column) },
         "first_seen" => Measure::FirstSeen { column },
         "rarity" => Measure::Rarity { column },
+        "surprise" => Measure::Surprise { column },
         "correlation" => Measure::Correlation { column: Some(column), peers: required_peers(section)? },
         _ => Measure::Sequence { column, length: section.integer_or("length", LENGTH, 8) as usize },
     })
@@ -235,7 +241,7 @@ fn read_over(section: &Section<'_>, measure: &Measure) -> Option<Over> {
 fn spans_of(measure: &Measure) -> (bool, bool, bool) {
     match measure {
         Measure::Zscore { .. } | Measure::RobustZscore { .. } => (true, true, false),
-        Measure::Ewma { .. } | Measure::Rarity { .. } => (false, true, false),
+        Measure::Ewma { .. } | Measure::Rarity { .. } | Measure::Surprise { .. } => (false, true, false),
         Measure::FirstSeen { .. } => (true, false, true),
         Measure::Last { .. }
         | Measure::Delta { .. }

@@ -69,6 +69,7 @@ pub(super) const FEATURE: &[&str] = &[
     "since_last",
     "first_seen",
     "rarity",
+    "surprise",
     "geo_distance",
     "geo_speed",
     "correlation",
@@ -80,6 +81,7 @@ pub(super) const FEATURE: &[&str] = &[
     "season",
     "peers",
     "length",
+    "learn",
     "nulls",
     "fill",
 ];

@@ -1,7 +1,7 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use lapwing_features::{FeatureSpec, Measure, Nulls, Over, Season, WindowKind};
+use lapwing_features::{FeatureSpec, Learn, Measure, Nulls, Over, Season, WindowKind};
 use lapwing_vocabulary::port::{Processing, TopicLayout};
 
 use super::connect::{Connect, FilePlace};
@@ -203,6 +203,9 @@ fn write_features(text: &mut Text, features: &[FeatureSpec]) {
         parts.extend(span_parts(&feature.over, feature.measure.panes_default()));
         if feature.nulls == Nulls::Zero {
             parts.push(("nulls", quote("zero")));
+        }
+        if feature.learn != Learn::Robust {
+            parts.push(("learn", quote(feature.learn.name())));
         }
         parts.extend(feature.fill.map(|fill| ("fill", format!("{:?}", fill.value()))));
         let parts: Vec<String> = parts.iter().map(|(name, value)| format!("{name} = {value}")).collect();

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lapwing_detect::IsolationForestOptions;
-use lapwing_features::{FeatureSpec, Measure, Nulls, Over};
+use lapwing_features::{FeatureSpec, Learn, Measure, Nulls, Over};
 use lapwing_vocabulary::Severity;
 use lapwing_vocabulary::port::{Processing, TopicLayout};
 use lapwing_vocabulary::time::{DAY, HOUR, MINUTE, SECOND};
@@ -59,8 +59,14 @@ fn features_keep_the_order_of_the_file() {
     let pipeline = accepted(FULL);
     let measures: Vec<&str> = pipeline.features.iter().map(|feature| feature.measure.name()).collect();
     assert_eq!(measures, ["count", "sum", "mean", "min", "max", "std", "zscore", "zscore"]);
-    let feature =
-        |name: &str, measure, over| FeatureSpec { name: name.into(), measure, over, nulls: Nulls::Skip, fill: None };
+    let feature = |name: &str, measure, over| FeatureSpec {
+        name: name.into(),
+        measure,
+        over,
+        nulls: Nulls::Skip,
+        learn: Learn::Robust,
+        fill: None,
+    };
     let minute = Over::Window { length_micros: MINUTE, panes: 12 };
     let first = feature("connections_1m", Measure::Count { column: None }, minute);
     assert_eq!(pipeline.features[0], first);
