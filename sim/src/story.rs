@@ -66,20 +66,26 @@ pub struct Outcome {
     pub happened: [u64; Fault::ALL.len()],
 }
 
-/// A model that can be replaced while workers run.
+/// A model that can be replaced while workers run: every one there was, the present one last.
 #[derive(Debug)]
-struct Models(Mutex<Arc<Model>>);
+struct Models(Mutex<Vec<Arc<Model>>>);
 
 impl Models {
     fn replace(&self, model: &Arc<Model>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = model.clone();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(model.clone());
     }
 }
 
 impl ModelSource for Models {
     fn changed_from(&self, known: Option<u64>) -> Result<Option<Arc<Model>>, String> {
-        let model = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok((known != Some(model.version)).then_some(model))
+        let models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(models.last().filter(|model| known != Some(model.version)).cloned())
+    }
+
+    fn version(&self, version: u64) -> Result<Arc<Model>, String> {
+        let models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let model = models.iter().find(|model| model.version == version);
+        model.cloned().ok_or_else(|| format!("there is no version {version}"))
     }
 }
 
@@ -131,7 +137,7 @@ impl<'a> Story<'a> {
             pipelines,
             flavour,
             world: Arc::new(Mutex::new(world)),
-            models: Arc::new(Models(Mutex::new(flavour.models[0].clone()))),
+            models: Arc::new(Models(Mutex::new(vec![flavour.models[0].clone()]))),
             disk: Disk::new()?,
             processes: BTreeMap::new(),
             edition: 0,

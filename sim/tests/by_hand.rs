@@ -21,6 +21,10 @@ impl ModelSource for Fixed {
     fn changed_from(&self, known: Option<u64>) -> Result<Option<Arc<Model>>, String> {
         Ok((known != Some(self.0.version)).then(|| self.0.clone()))
     }
+
+    fn version(&self, version: u64) -> Result<Arc<Model>, String> {
+        if self.0.version == version { Ok(self.0.clone()) } else { Err(format!("there is no version {version}")) }
+    }
 }
 
 struct Stage<'a> {

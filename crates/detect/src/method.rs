@@ -105,6 +105,13 @@ impl Method {
         self.clone().slots().into_iter().map(|(name, slot)| (name, slot.value())).collect()
     }
 
+    /// What may stand in an option; `None` if the method has none of that name.
+    pub fn allowed(&self, option: &str) -> Option<String> {
+        let mut copy = self.clone();
+        let slots = copy.slots();
+        slots.iter().find(|(name, _)| *name == option).map(|(_, slot)| slot.allowed())
+    }
+
     /// Sets an option. The error says what may stand there.
     pub fn set(&mut self, option: &str, value: &OptionValue) -> Result<(), String> {
         let method = self.name();
@@ -117,7 +124,11 @@ impl Method {
             });
         };
         let (name, slot) = slots.swap_remove(place);
-        slot.set(value).map_err(|allowed| format!("`{name}` of {method} is {value}; it must be {allowed}"))
+        let allowed = slot.allowed();
+        match slot.set(value) {
+            true => Ok(()),
+            false => Err(format!("`{name}` of {method} is {value}; allowed: {allowed}")),
+        }
     }
 
     /// Refuses options that are out of range; the text says which.
@@ -137,26 +148,29 @@ impl Slot<'_> {
         }
     }
 
-    /// Writes a value; the error says what is allowed.
-    fn set(self, new: &OptionValue) -> Result<(), String> {
+    /// In words, what may stand here.
+    fn allowed(&self) -> String {
+        match self {
+            Self::Whole(_, range) => format!("{} to {}", range.start(), range.end()),
+            Self::Number(_, range) => format!("a number from {} to {}", range.start(), range.end()),
+            Self::Flag(_) => "true or false".to_owned(),
+            Self::Text(_) => "a text".to_owned(),
+        }
+    }
+
+    /// Writes a value, if it may stand here.
+    fn set(self, new: &OptionValue) -> bool {
         match (self, new) {
             (Self::Whole(value, range), OptionValue::Whole(new)) if range.contains(new) => *value = *new,
-            (Self::Whole(_, range), _) => {
-                return Err(format!("a whole number from {} to {}", range.start(), range.end()));
-            }
             (Self::Number(value, range), OptionValue::Number(new)) if range.contains(new) => *value = *new,
             (Self::Number(value, range), OptionValue::Whole(new)) if range.contains(&(*new as f64)) => {
                 *value = *new as f64;
             }
-            (Self::Number(_, range), _) => {
-                return Err(format!("a number from {} to {}", range.start(), range.end()));
-            }
             (Self::Flag(value), OptionValue::Flag(new)) => *value = *new,
-            (Self::Flag(_), _) => return Err("true or false".to_owned()),
             (Self::Text(value), OptionValue::Text(new)) => value.clone_from(new),
-            (Self::Text(_), _) => return Err("a text".to_owned()),
+            _ => return false,
         }
-        Ok(())
+        true
     }
 }
 
@@ -178,8 +192,8 @@ mod tests {
         forest.set("trees", &OptionValue::Whole(7)).unwrap();
         assert_eq!(forest.options()[0], ("trees", OptionValue::Whole(7)));
         let refused = |option: &str, value| Method::FOREST.clone().set(option, &value).unwrap_err();
-        assert!(refused("trees", OptionValue::Whole(0)).contains("from 1 to 10000"));
-        assert!(refused("samples", OptionValue::Text("all".into())).contains("a whole number"));
+        assert!(refused("trees", OptionValue::Whole(0)).contains("allowed: 1 to 10000"));
+        assert!(refused("samples", OptionValue::Text("all".into())).contains("allowed: 2 to 512"));
         assert!(refused("tree", OptionValue::Whole(1)).contains("it has `trees`, `samples`"));
     }
 }

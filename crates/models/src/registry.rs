@@ -152,6 +152,10 @@ impl Source {
 }
 
 impl ModelSource for Source {
+    fn version(&self, version: u64) -> Result<Arc<Model>, String> {
+        self.registry.load(&self.name, version).map(Arc::new).map_err(|error| error.to_string())
+    }
+
     fn changed_from(&self, known: Option<u64>) -> Result<Option<Arc<Model>>, String> {
         let wanted = match &self.pin {
             Pin::Version(version) => Some(*version),

@@ -68,14 +68,16 @@ impl Decide {
     /// Turns flagged rows into alerts, in the order of the rows. Where rows are windows, one that takes the place of a
     /// flagged one and is not flagged itself withdraws what was said.
     pub fn decide(&self, rows: &Rows<'_>) -> Result<Vec<Finding>, SqlError> {
+        let votes = self.votes(rows)?;
+        let speaks = |row: usize| rows.scored.scores.flagged[row] || votes.iter().flatten().any(|vote| vote[row]);
         let found: Vec<(u32, AlertStatus)> =
-            (0..rows.events.len()).filter_map(|row| Some((row as u32, rows.verdict(row)?))).collect();
+            (0..rows.events.len()).filter_map(|row| Some((row as u32, rows.verdict(row, &speaks)?))).collect();
         if found.is_empty() {
             return Ok(Vec::new());
         }
         let wanted = UInt32Array::from_iter_values(found.iter().map(|(row, _)| *row));
         let batch = take_record_batch(&rows.events.rows, &wanted).expect("flagged rows lie within the batch");
-        let kinds = self.kinds(&batch)?;
+        let kinds = self.kinds(rows, &batch, &wanted, &votes)?;
         let ids = self.id.as_ref().map(|id| text_column(&batch, id));
         let finding = |(at, (row, status)): (usize, &(u32, AlertStatus))| {
             let event_id = ids.as_ref().filter(|ids| ids.is_valid(at)).map(|ids| ids.value(at).to_owned());
@@ -85,13 +87,35 @@ impl Decide {
         Ok(found.iter().enumerate().map(finding).collect())
     }
 
-    /// For each row the first declared type whose condition holds.
-    fn kinds(&self, rows: &RecordBatch) -> Result<Vec<Option<&AlertType>>, SqlError> {
-        let mut kinds = vec![None; rows.num_rows()];
-        for (kind, predicate) in self.types.iter().rev() {
-            let holds = predicate.evaluate(rows)?;
-            for (row, chosen) in kinds.iter_mut().enumerate() {
-                if holds.value(row) {
+    /// For each type with a vote of its own, whether it holds in each row: the detector says so, and so does `when`.
+    fn votes(&self, rows: &Rows<'_>) -> Result<Vec<Option<Vec<bool>>>, SqlError> {
+        let names = rows.model.ensemble.member_names();
+        let vote = |(kind, predicate): &(AlertType, Predicate)| {
+            let Some(vote) = &kind.vote else { return Ok(None) };
+            let Some(member) = names.iter().position(|name| *name == vote.detector) else { return Ok(None) };
+            let holds = predicate.evaluate(&rows.events.rows)?;
+            let tails = rows.scored.scores.members[member].tail.iter().enumerate();
+            Ok(Some(tails.map(|(row, tail)| *tail <= vote.alert_rate && holds.value(row)).collect()))
+        };
+        self.types.iter().map(vote).collect()
+    }
+
+    /// For each of the rows wanted the first declared type whose condition holds, and whose vote, where the ensemble
+    /// is silent.
+    fn kinds(
+        &self,
+        rows: &Rows<'_>,
+        batch: &RecordBatch,
+        wanted: &UInt32Array,
+        votes: &[Option<Vec<bool>>],
+    ) -> Result<Vec<Option<&AlertType>>, SqlError> {
+        let mut kinds = vec![None; batch.num_rows()];
+        for ((kind, predicate), vote) in self.types.iter().zip(votes).rev() {
+            let holds = predicate.evaluate(batch)?;
+            for (at, chosen) in kinds.iter_mut().enumerate() {
+                let row = wanted.value(at) as usize;
+                let counts = rows.scored.scores.flagged[row] || vote.as_ref().is_some_and(|vote| vote[row]);
+                if holds.value(at) && counts {
                     *chosen = Some(kind);
                 }
             }
@@ -148,8 +172,7 @@ impl Decide {
 
 impl Rows<'_> {
     /// What is said of a row, if anything.
-    fn verdict(&self, row: usize) -> Option<AlertStatus> {
-        let flagged = |row: usize| self.scored.scores.flagged[row];
+    fn verdict(&self, row: usize, flagged: &dyn Fn(usize) -> bool) -> Option<AlertStatus> {
         let Some(windows) = self.windows else { return flagged(row).then_some(AlertStatus::Open) };
         let window = &windows[row];
         if window.is_before {

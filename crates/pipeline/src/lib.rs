@@ -22,6 +22,8 @@ pub mod references;
 pub mod marker;
 /// Event-time features per entity.
 pub mod aggregate;
+/// Scores in the light of an entity's recent ones.
+mod postprocess;
 /// The ensemble over rows.
 pub mod score;
 /// From scores to alerts.

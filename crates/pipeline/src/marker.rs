@@ -39,6 +39,11 @@ pub enum What {
         /// Digest of the version: SHA-256 of the file.
         digest: String,
     },
+    /// A model came into force, and what is remembered depends on it.
+    Model {
+        /// Its version.
+        model_version: u64,
+    },
 }
 
 impl Marker {
@@ -50,6 +55,11 @@ impl Marker {
     /// This version of a table is in force from here on.
     pub fn table(offset: Offset, table: &str, digest: &str) -> Self {
         Self { offset, what: What::Table { table: table.to_owned(), digest: digest.to_owned() } }
+    }
+
+    /// This version of the model is in force from here on.
+    pub fn model(offset: Offset, version: u64) -> Self {
+        Self { offset, what: What::Model { model_version: version } }
     }
 
     /// As a record of the marker topic, in the partition that it is about.
@@ -66,7 +76,7 @@ impl Marker {
 }
 
 /// Reads the markers of a partition that a replay from an offset needs, in their order: every tick at or after it, and
-/// every table, for the last one before it says what was in force there.
+/// every table and model, for the last one before it says what was in force there.
 /// Errors: those of the log; `Corrupt` for a record that is no marker.
 pub fn read_markers(
     topics: &mut dyn Topics,
@@ -88,7 +98,7 @@ pub fn read_markers(
                 let place = records.position(index);
                 PortError::Corrupt(format!("{place} is no marker; `{topic}` is written by this pipeline alone"))
             })?;
-            let is_needed = marker.offset >= from || matches!(marker.what, What::Table { .. });
+            let is_needed = marker.offset >= from || !matches!(marker.what, What::Tick { .. });
             markers.extend(is_needed.then_some(marker));
         }
         next = last + 1;
@@ -108,7 +118,9 @@ mod tests {
         assert_eq!((record.partition, record.timestamp), (Some(3), 56));
         let table = Marker::table(7, "hosts", "ab12");
         assert_eq!(table.record(&"m".into(), 3, 56).value, br#"{"offset":7,"table":"hosts","digest":"ab12"}"#);
-        for marker in [tick, table] {
+        let model = Marker::model(8, 3);
+        assert_eq!(model.record(&"m".into(), 3, 56).value, br#"{"offset":8,"model_version":3}"#);
+        for marker in [tick, table, model] {
             let text = serde_json::to_vec(&marker).unwrap();
             assert_eq!(serde_json::from_slice::<Marker>(&text).unwrap(), marker);
         }

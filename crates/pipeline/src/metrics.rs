@@ -60,6 +60,10 @@ impl Pipeline {
         let reasons = status.dead_letters().into_iter();
         let reasons = reasons.map(|(reason, count)| (vec![("reason", reason.name().to_owned())], count));
         counters(encoder, "dead_letters", "Records set aside, by reason", reasons.collect())?;
+        let reason = |name: &str| vec![("reason", name.to_owned())];
+        let suppressed =
+            vec![(reason("open"), get(&status.suppressed_open)), (reason("no_news"), get(&status.suppressed_no_news))];
+        counters(encoder, "suppressed", "Rows beyond the threshold that were no finding, by reason", suppressed)?;
         let plain = [
             ("late_events", "Events behind the watermark", get(&status.late)),
             ("coerced_values", "Values written in another type than their column's", get(&status.coerced)),

@@ -135,6 +135,7 @@ impl Plan {
             id: settings.source.id.clone(),
             rows: rows.clone(),
             window: settings.window.clone(),
+            postprocessing: settings.decide.postprocessing.clone(),
             events: digest.clone(),
         };
         let topics = output_topics(&settings);

@@ -28,6 +28,9 @@ pub trait ModelSource: Send + Sync {
     /// The model now in force, if it is another than the one `known` (its version) already is. `Ok(None)` if it is the same,
     /// or if there is none yet.
     fn changed_from(&self, known: Option<u64>) -> Result<Option<Arc<Model>>, String>;
+
+    /// A version that was in force once: a replay that has to know earlier scores asks for it. `Err` if it is no more.
+    fn version(&self, version: u64) -> Result<Arc<Model>, String>;
 }
 
 /// A source that never has a model: the pipeline enriches and forwards.
@@ -37,6 +40,10 @@ pub struct NoModel;
 impl ModelSource for NoModel {
     fn changed_from(&self, _known: Option<u64>) -> Result<Option<Arc<Model>>, String> {
         Ok(None)
+    }
+
+    fn version(&self, version: u64) -> Result<Arc<Model>, String> {
+        Err(format!("there are no models, and so no version {version}"))
     }
 }
 

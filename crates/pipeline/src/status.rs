@@ -43,6 +43,10 @@ pub struct Status {
     pub coerced: AtomicU64,
     /// Events not scored because there is no model.
     pub unscored: AtomicU64,
+    /// Rows beyond the threshold that were no finding, because one of their entity was still open.
+    pub suppressed_open: AtomicU64,
+    /// Rows beyond the threshold that were no finding in the light of the entity's recent scores.
+    pub suppressed_no_news: AtomicU64,
     /// Epochs committed.
     pub epochs: AtomicU64,
     /// Epochs thrown away because their partitions moved or the transport asked for a restart.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::StringArray;
+use lapwing_detect::Scores;
 use lapwing_features::Cause;
 use lapwing_sql::ReferenceTable;
 use lapwing_state::{Kind, Snapshot, SnapshotParts};
@@ -19,9 +20,10 @@ use crate::enrich::Enrich;
 use crate::error::RunError;
 use crate::marker::{Marker, What};
 use crate::plan::Plan;
+use crate::postprocess::{self, Postprocess};
 use crate::references::References;
 use crate::render::{self, JsonFields};
-use crate::score::{Model, Scored, score};
+use crate::score::{Model, ModelSource, Scored, score};
 use crate::status::{Status, add};
 
 /// The work of one partition.
@@ -32,8 +34,20 @@ pub struct Task {
     decoder: Decoder,
     enrich: Enrich,
     aggregate: Aggregate,
+    postprocess: Option<Postprocess>,
     decide: Decide,
     model: Option<Arc<Model>>,
+}
+
+/// What a replay asks for things of the past.
+#[derive(Clone, Copy)]
+pub struct Past<'a> {
+    /// Versions of reference tables.
+    pub references: &'a References,
+    /// Versions of the model.
+    pub models: &'a dyn ModelSource,
+    /// The model that is in force now.
+    pub model: Option<&'a Arc<Model>>,
 }
 
 /// What came of a batch of records.
@@ -109,6 +123,7 @@ impl Task {
             decoder: Decoder::new(plan.decode.clone()).map_err(|fault| RunError::Plan(vec![fault]))?,
             enrich: plan.enrich(partition, tables)?,
             aggregate: Aggregate::new(&plan.memory, room)?,
+            postprocess: Postprocess::new(&plan.settings.decide.postprocessing, plan.memory.limits.ttl_micros),
             decide: plan.decide()?,
             plan: plan.clone(),
             partition,
@@ -146,18 +161,59 @@ impl Task {
         add(&status.replayed, range.len() as u64);
         let decoded = self.decoder.decode(records, range);
         let enriched = self.enrich.enrich(decoded.events).map_err(|error| RunError::enrich(self.partition, error))?;
-        self.aggregate.aggregate(enriched.events)?;
+        let Aggregated { events, entities, .. } = self.aggregate.aggregate(enriched.events)?;
+        if let (Some(_), Some(model)) = (&self.postprocess, &self.model) {
+            let mut scored = score(model, &events.rows).map_err(|error| RunError::score(model.id(), error))?;
+            let rate = model.ensemble.alert_rate();
+            self.remember_scores(&entities, &events.times, rate, &mut scored.scores, None)?;
+        }
         Ok(())
     }
 
+    /// Whether what is remembered depends on the model in force.
+    pub fn remembers_scores(&self) -> bool {
+        self.postprocess.is_some()
+    }
+
+    /// Version of the model in force.
+    pub fn model_version(&self) -> Option<u64> {
+        self.model.as_ref().map(|model| model.version)
+    }
+
+    fn remember_scores(
+        &mut self,
+        entities: &StringArray,
+        times: &[EventTime],
+        alert_rate: f64,
+        scores: &mut Scores,
+        status: Option<&Status>,
+    ) -> Result<(), RunError> {
+        match &mut self.postprocess {
+            Some(stage) => Ok(stage.apply(entities, times, alert_rate, scores, status)?),
+            None => Ok(()),
+        }
+    }
+
     /// Repeats a marker in silence.
-    pub fn replay_marker(&mut self, marker: &Marker, references: &References) -> Result<(), RunError> {
+    pub fn replay_marker(&mut self, marker: &Marker, past: &Past<'_>) -> Result<(), RunError> {
         match &marker.what {
             What::Tick { tick_micros } => {
                 let origin = self.origin(0);
                 self.aggregate.tick(EventTime(*tick_micros), &origin)?;
             }
-            What::Table { table, digest } => self.put_in_force(table, digest, references)?,
+            What::Table { table, digest } => self.put_in_force(table, digest, past.references)?,
+            What::Model { model_version } => match past.models.version(*model_version) {
+                Ok(model) => self.model = Some(model),
+                Err(fault) => {
+                    let partition = self.partition;
+                    tracing::warn!(
+                        partition,
+                        fault,
+                        "scores of that time are not known again: `decide` starts without them"
+                    );
+                    self.model = None;
+                }
+            },
         }
         Ok(())
     }
@@ -183,6 +239,12 @@ impl Task {
             }
         }
         records
+    }
+
+    /// A marker of the model in force.
+    pub fn tell_model(&self, next: Offset, now: i64) -> Option<OutputRecord> {
+        let (topic, version) = (self.plan.topics.markers.as_ref()?, self.model_version()?);
+        Some(Marker::model(next, version).record(topic, self.partition, now))
     }
 
     /// Takes records through all stages and renders their outputs.
@@ -284,7 +346,7 @@ impl Task {
 
     /// Scores rows and decides about them. `records` names for each event the index of its record.
     fn judge(
-        &self,
+        &mut self,
         aggregated: Aggregated,
         records: Vec<u32>,
         status: &Status,
@@ -292,7 +354,7 @@ impl Task {
     ) -> Result<ScoredBatch, RunError> {
         let Aggregated { events, entities, on_time, windows, .. } = aggregated;
         let records = if windows.is_some() { Vec::new() } else { compose(records, on_time) };
-        let scored = match &self.model {
+        let mut scored = match &self.model {
             Some(model) => Some(score(model, &events.rows).map_err(|error| RunError::score(model.id(), error))?),
             None => {
                 add(&status.unscored, events.len() as u64);
@@ -300,6 +362,10 @@ impl Task {
             }
         };
         lap.end(4);
+        if let (Some(scored), Some(model)) = (&mut scored, &self.model) {
+            let rate = model.ensemble.alert_rate();
+            self.remember_scores(&entities, &events.times, rate, &mut scored.scores, Some(status))?;
+        }
         let findings = match (&self.model, &scored) {
             (Some(model), Some(scored)) => {
                 let windows = windows.as_deref();
@@ -382,6 +448,9 @@ impl Task {
         let mut parts = self.aggregate.freeze(self.plan.identity(self.partition), offset, kind);
         let digests = serde_json::to_vec(self.enrich.digests()).expect("names and digests have a JSON form");
         parts.sections.push((SECTION_TABLES.to_owned(), digests));
+        if let Some(stage) = &mut self.postprocess {
+            parts.tables.push((postprocess::TABLE.to_owned(), stage.freeze(kind)));
+        }
         parts
     }
 
@@ -402,7 +471,17 @@ impl Task {
                 self.enrich.replace_table(version).map_err(|error| error.to_string())?;
             }
         }
+        if let Some(stage) = &mut self.postprocess
+            && layout.postprocessing == self.plan.settings.decide.postprocessing
+        {
+            stage.recall(snapshot.take_table(postprocess::TABLE).map_err(|error| error.to_string())?);
+        }
         self.aggregate.recall(&mut snapshot)
+    }
+
+    /// Bytes of memory held.
+    pub fn memory_bytes(&self) -> usize {
+        self.aggregate.memory_bytes() + self.postprocess.as_ref().map_or(0, Postprocess::memory_bytes)
     }
 }
 

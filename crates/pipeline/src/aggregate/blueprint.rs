@@ -8,7 +8,7 @@ use lapwing_state::{EntityTable, StateError};
 use serde::{Deserialize, Serialize};
 
 use super::{Limits, MemoryRoom};
-use crate::settings::Window;
+use crate::settings::{Postprocessing, Window};
 
 /// The table of entities.
 pub(super) const ENTITIES: &str = "entities";
@@ -30,6 +30,8 @@ pub struct Blueprint {
     pub rows: SchemaRef,
     /// Windows as the scored unit.
     pub window: Option<Window>,
+    /// What becomes of scores; its memory is kept beside that of features.
+    pub postprocessing: Postprocessing,
     /// Digest of everything that decides what an event is.
     pub events: String,
 }
@@ -43,6 +45,9 @@ pub struct StateLayout {
     pub features: Layout,
     /// The windows that are scored.
     pub windows: Option<ScoredWindowSpec>,
+    /// What becomes of scores.
+    #[serde(default)]
+    pub postprocessing: Postprocessing,
 }
 
 impl Blueprint {
@@ -69,6 +74,7 @@ impl Blueprint {
             events: self.events.clone(),
             features: self.graph.layout(),
             windows: self.window.as_ref().map(|window| window.spec.clone()),
+            postprocessing: self.postprocessing.clone(),
         }
     }
 }

@@ -2,7 +2,7 @@ use lapwing_features::{FeatureSpec, WindowMeasure};
 
 use super::connect::Connect;
 use super::detect::{Detector, Inputs};
-use super::nearest::{listed, nearest, quoted};
+use super::nearest::{listed, name_hint, nearest, quoted};
 use super::pipeline::Settings;
 use super::report::Report;
 use super::schema::{FieldType, SchemaField};
@@ -52,6 +52,26 @@ pub(super) fn check(settings: &Settings, report: &Report<'_>) {
         check_encoded_columns(settings, known, report);
     }
     check_detectors(settings, known.as_deref(), report);
+    check_decide(settings, report);
+}
+
+fn check_decide(settings: &Settings, report: &Report<'_>) {
+    if settings.window.is_some() && settings.decide.postprocessing.is_on() {
+        let switched = ["likelihood", "rest", "release"].into_iter().find(|key| report.is_given(&["decide", key]));
+        let place = report.key_place(&["decide", switched.unwrap_or("rest")]);
+        let message = "a window is amended, so its score has no recent ones to be compared with".to_owned();
+        let hint = "remove `likelihood`, `rest` and `release`, or `[window]`".to_owned();
+        report.add_pair(&place, &report.key_place(&["window"]), message, hint);
+    }
+    for kind in &settings.decide.types {
+        let Some(vote) = &kind.vote else { continue };
+        if settings.detect.detectors.iter().all(|detector| detector.name != vote.detector) {
+            let place = report.value_place(&["decide", "types", &kind.name, "detector"]);
+            let names = settings.detect.detectors.iter().map(|detector| detector.name.as_str());
+            let message = format!("there is no detector {}", quoted(&vote.detector));
+            report.add(&place, message, name_hint(&vote.detector, &names.collect::<Vec<_>>()));
+        }
+    }
 }
 
 fn check_topic(settings: &Settings, report: &Report<'_>) {
@@ -74,7 +94,7 @@ fn check_repartition(settings: &Settings, report: &Report<'_>) {
 
 /// The internal topics are named by the group.
 fn check_internal_topics(settings: &Settings, report: &Report<'_>) {
-    let has_internal = settings.source.repartition || settings.window.is_some() || !settings.enrich.tables.is_empty();
+    let has_internal = settings.source.repartition || settings.needs_markers();
     if has_internal && !is_topic_name(&format!("{}.repartitioned", settings.source.group)) {
         let message = format!("`source.group` cannot be {}", quoted(&settings.source.group));
         let hint = "it begins the names of internal topics: letters, digits, dots, underscores and hyphens".to_owned();

@@ -1,8 +1,15 @@
+use std::ops::RangeInclusive;
+
 use lapwing_vocabulary::Severity;
+use lapwing_vocabulary::time::SECOND;
+use serde::{Deserialize, Serialize};
 
 use super::keys;
 use super::section::{Field, Section};
-use super::units::is_plain_name;
+use super::units::{YEAR, is_plain_name};
+
+/// Shortest and longest time over which scores are compared. Units: microseconds.
+const SPAN: RangeInclusive<i64> = SECOND..=YEAR;
 
 /// Largest share of normal rows that may be flagged: beyond a half, what is normal would be the exception.
 const ALERT_RATE_MAX: f64 = 0.5;
@@ -12,12 +19,41 @@ const ALERT_RATE_MAX: f64 = 0.5;
 pub struct Decide {
     /// Share of normal rows that may be flagged; the threshold follows from it. Range: 0 < r ≤ 0.5.
     pub alert_rate: f64,
+    /// What becomes of a score in the light of the entity's recent ones.
+    pub postprocessing: Postprocessing,
     /// Anomaly types in the order of the file; the first that applies names the alert.
     pub types: Vec<AlertType>,
 }
 
+/// What becomes of a score in the light of the entity's recent ones; left out, it stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Postprocessing {
+    /// Judge the recent level of scores by the level before.
+    pub likelihood: Option<Likelihood>,
+    /// For how long an event about as surprising as the last is no news. Units: microseconds.
+    pub rest_micros: Option<i64>,
+    /// Part of the threshold's surprisal below which a finding is over. Range: 0 < r ≤ 1.
+    pub release: Option<f64>,
+}
+
+/// Over which times the level of scores is compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Likelihood {
+    /// What is recent. Units: microseconds.
+    pub recent_micros: i64,
+    /// What it is compared with. Units: microseconds.
+    pub over_micros: i64,
+}
+
+impl Postprocessing {
+    /// Whether anything is switched on.
+    pub fn is_on(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
 /// An anomaly type.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AlertType {
     /// Its name.
     pub name: String,
@@ -25,6 +61,17 @@ pub struct AlertType {
     pub when: String,
     /// Urgency of its alerts.
     pub severity: Severity,
+    /// A detector that votes for this type by itself, whatever the others say.
+    pub vote: Option<Vote>,
+}
+
+/// A detector's own vote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vote {
+    /// Name of the detector.
+    pub detector: String,
+    /// Share of normal rows it may flag by itself. Range: 0 < r ≤ 0.5.
+    pub alert_rate: f64,
 }
 
 /// What models are fitted to.
@@ -44,8 +91,35 @@ pub(super) fn read(root: &Section<'_>) -> Decide {
     let types = section.free_section("types").fields();
     Decide {
         alert_rate: section.field("alert_rate").and_then(|field| read_rate(&field)).unwrap_or(0.003),
+        postprocessing: Postprocessing {
+            likelihood: read_likelihood(&section),
+            rest_micros: section.field("rest").and_then(|field| field.duration(SPAN)),
+            release: section.field("release").and_then(|field| read_share(&field, "half of the threshold: 0.5")),
+        },
         types: types.iter().map(read_type).collect(),
     }
+}
+
+fn read_likelihood(section: &Section<'_>) -> Option<Likelihood> {
+    let field = section.field("likelihood")?;
+    let section = field.section(keys::LIKELIHOOD);
+    let recent_micros = section.required("recent", "what is recent, such as recent = \"10m\"")?.duration(SPAN)?;
+    let over = section.required("over", "what it is compared with, such as over = \"7d\"")?;
+    let over_micros = over.duration(SPAN)?;
+    if over_micros <= recent_micros {
+        let hint = "`over` is what `recent` is compared with: make it many times as long".to_owned();
+        return over.refuse(format!("`{}` is no longer than `recent`", over.path()), hint);
+    }
+    Some(Likelihood { recent_micros, over_micros })
+}
+
+/// A number above 0, up to 1.
+fn read_share(field: &Field<'_>, example: &str) -> Option<f64> {
+    let share = field.number()?;
+    if share > 0.0 && share <= 1.0 {
+        return Some(share);
+    }
+    field.refuse(format!("`{}` is {share}", field.path()), format!("more than 0, at most 1; {example}"))
 }
 
 fn read_rate(field: &Field<'_>) -> Option<f64> {
@@ -54,7 +128,7 @@ fn read_rate(field: &Field<'_>) -> Option<f64> {
         return Some(rate);
     }
     let hint = "a share of normal rows: more than 0, at most 0.5; 0.003 is three in a thousand".to_owned();
-    field.refuse(format!("`decide.alert_rate` is {rate}"), hint)
+    field.refuse(format!("`{}` is {rate}", field.path()), hint)
 }
 
 fn read_type(field: &Field<'_>) -> AlertType {
@@ -74,6 +148,22 @@ fn read_type(field: &Field<'_>) -> AlertType {
         name: field.name.clone(),
         when: when.and_then(|field| field.text()).unwrap_or_default(),
         severity: severity.unwrap_or(Severity::Warning),
+        vote: read_vote(&section),
+    }
+}
+
+fn read_vote(section: &Section<'_>) -> Option<Vote> {
+    let (detector, rate) = (section.field("detector"), section.field("alert_rate"));
+    match (detector, rate) {
+        (None, None) => None,
+        (Some(detector), Some(rate)) => Some(Vote { detector: detector.text()?, alert_rate: read_rate(&rate)? }),
+        (Some(one), None) | (None, Some(one)) => {
+            let hint =
+                "`detector` names the one that votes, `alert_rate` the share of normal rows it may flag".to_owned();
+            let message = format!("`{}` goes with `detector` and `alert_rate` together", one.path());
+            section.report.add(&one.key_place, message, hint);
+            None
+        }
     }
 }
 

@@ -125,11 +125,27 @@ fn read_method(section: &Section<'_>) -> Method {
     for option in section.fields().iter().filter(|field| !keys::DETECTOR_COMMON.contains(&field.name.as_str())) {
         let Some(value) = option_value(option) else { continue };
         // Options of a method that is not known cannot be judged.
-        if let (Some(_), Err(fault)) = (&chosen, method.set(&option.name, &value)) {
-            option.report.add_pair(&option.key_place, &field.place, format!("`{}`: {fault}", option.path()), None);
+        if chosen.is_some() {
+            set_option(&mut method, option, &field, &value);
         }
     }
     method
+}
+
+fn set_option(method: &mut Method, option: &Field<'_>, chosen: &Field<'_>, value: &OptionValue) {
+    let name = method.name();
+    let Some(allowed) = method.allowed(&option.name) else {
+        let takers: Vec<&str> =
+            Method::all().iter().filter(|other| other.allowed(&option.name).is_some()).map(Method::name).collect();
+        let message = format!("`{}` goes with {}, but the method is {name}", option.path(), takers.join(", "));
+        let taker = takers.first().copied().unwrap_or(name);
+        let hint = format!("remove `{}`, or write method = \"{taker}\"", option.name);
+        return option.report.add_pair(&option.key_place, &chosen.place, message, hint);
+    };
+    if method.set(&option.name, value).is_err() {
+        let message = format!("`{}` is {value}", option.path());
+        option.report.add(&option.place, message, format!("allowed: {allowed}"));
+    }
 }
 
 /// A value as options take it; anything else is refused.

@@ -95,9 +95,11 @@ pub(super) const DETECTOR_COMMON: &[&str] = &["method", "inputs", "exclude", "mo
 /// `[detect.<detector>]`
 pub(super) const DETECTOR: &[&str] = &["method", "inputs", "exclude", "model", "trees", "samples"];
 /// `[decide]`
-pub(super) const DECIDE: &[&str] = &["alert_rate", "types"];
+pub(super) const DECIDE: &[&str] = &["alert_rate", "likelihood", "rest", "release", "types"];
+/// `[decide.likelihood]`
+pub(super) const LIKELIHOOD: &[&str] = &["recent", "over"];
 /// `[decide.types.<type>]`
-pub(super) const ALERT_TYPE: &[&str] = &["when", "severity"];
+pub(super) const ALERT_TYPE: &[&str] = &["when", "severity", "detector", "alert_rate"];
 /// `[train]`
 pub(super) const TRAIN: &[&str] = &["where", "sample", "seed"];
 /// `[outputs]`
@@ -144,6 +146,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("features.<feature>", FEATURE),
     ("detect.<detector>", DETECTOR),
     ("decide", DECIDE),
+    ("decide.likelihood", LIKELIHOOD),
     ("decide.types.<type>", ALERT_TYPE),
     ("train", TRAIN),
     ("outputs", OUTPUTS),

@@ -52,7 +52,7 @@ mod digest;
 mod tests;
 
 pub use connect::{Connect, EmbeddedLog, FilePlace, Files, LocalPath};
-pub use decide::{AlertType, Decide, Train};
+pub use decide::{AlertType, Decide, Likelihood, Postprocessing, Train, Vote};
 pub use detect::{Detect, Detector, Inputs, ModelVersion};
 pub use enrich::{Encoding, Enrich, ReferenceTable};
 pub use fault::{Excerpt, Fault, Faults};

@@ -170,11 +170,10 @@ impl Pipeline {
         matches!(&self.connect, Connect::Files(files) if !files.follow)
     }
 
-    /// The internal topic of markers, named by the consumer group, because they are about its positions. Windows need them, which close when event time passes, and reference tables, which
-    /// change while the pipeline runs.
+    /// The internal topic of markers, named by the consumer group, because they are about its positions.
     pub fn marker_topic(&self) -> Option<String> {
         let has_topics = !matches!(self.connect, Connect::Files(_));
-        let is_needed = self.window.is_some() || !self.enrich.tables.is_empty();
+        let is_needed = self.settings.needs_markers();
         (is_needed && has_topics).then(|| format!("{}.{}", self.source.group, Role::Markers.name()))
     }
 
@@ -307,4 +306,12 @@ fn syntax_fault(file: &Path, text: &str, error: &toml_edit::TomlError) -> Faults
 #[expect(clippy::disallowed_methods, reason = "`${NAME}` in a pipeline file is defined to mean the environment")]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+impl Settings {
+    /// Whether something besides records decides what is remembered: windows close when event time passes, reference
+    /// tables change while the pipeline runs, and scores that are remembered follow from the model in force.
+    pub fn needs_markers(&self) -> bool {
+        self.window.is_some() || !self.enrich.tables.is_empty() || self.decide.postprocessing.is_on()
+    }
 }

@@ -5,6 +5,7 @@ use lapwing_features::{FeatureSpec, Learn, Measure, Nulls, Over, Season, WindowK
 use lapwing_vocabulary::port::{Processing, TopicLayout};
 
 use super::connect::{Connect, FilePlace};
+use super::decide::{Likelihood, Postprocessing};
 use super::detect::{Detect, Detector, Inputs};
 use super::outputs::{Outputs, Topics};
 use super::pipeline::Settings;
@@ -281,10 +282,25 @@ fn write_detector(text: &mut Text, detector: &Detector) {
 fn write_decide(text: &mut Text, settings: &Settings) {
     text.table(&["decide"]);
     text.set("alert_rate", settings.decide.alert_rate);
+    let Postprocessing { likelihood, rest_micros, release } = &settings.decide.postprocessing;
+    if let Some(Likelihood { recent_micros, over_micros }) = likelihood {
+        let [recent, over] = [recent_micros, over_micros].map(|micros| quote(&show_duration(*micros)));
+        text.set("likelihood", format!("{{ recent = {recent}, over = {over} }}"));
+    }
+    if let Some(rest) = rest_micros {
+        text.set_text("rest", &show_duration(*rest));
+    }
+    if let Some(release) = release {
+        text.set("release", format!("{release:?}"));
+    }
     for kind in &settings.decide.types {
         text.table(&["decide", "types", &kind.name]);
         text.set_text("when", &kind.when);
         text.set_text("severity", kind.severity.name());
+        if let Some(vote) = &kind.vote {
+            text.set_text("detector", &vote.detector);
+            text.set("alert_rate", format!("{:?}", vote.alert_rate));
+        }
     }
     text.table(&["train"]);
     if let Some(filter) = &settings.train.filter {

@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::references::References;
 use crate::score::{Model, ModelSource};
 use crate::status::{SeenAlert, Status, add};
+use crate::task::Past;
 
 /// Small polls, gathered into batches.
 mod gather;
@@ -210,12 +211,19 @@ impl<T: Transport> Worker<T> {
 
     fn process(&mut self, records: &Records) -> Result<(), RunError> {
         let partition = records.partition();
+        let past =
+            Past { references: &self.references, models: self.around.models.as_ref(), model: self.model.as_ref() };
         let Some(running) = self.running.get_mut(&partition) else {
             return Err(RunError::Port(PortError::Restart(format!(
                 "records of partition {partition} before its assignment"
             ))));
         };
-        running.process(records, &self.references, &self.around.status, self.around.clock.as_ref())
+        running.process(records, &past, &self.around.status, self.around.clock.as_ref())
+    }
+
+    /// What a replay asks for things of the past.
+    fn past(&self) -> Past<'_> {
+        Past { references: &self.references, models: self.around.models.as_ref(), model: self.model.as_ref() }
     }
 
     /// Lets event time pass in partitions that nothing comes from, as far as something waits for it.
@@ -298,7 +306,7 @@ impl<T: Transport> Worker<T> {
             Ok(Some(model)) => {
                 tracing::info!(worker = self.index, model = model.id(), "model in force");
                 self.around.status.set_model(Some(model.id()));
-                for running in self.running.values_mut() {
+                for running in self.running.values_mut().filter(|running| running.is_live()) {
                     running.task.set_model(Some(model.clone()));
                 }
                 self.model = Some(model);

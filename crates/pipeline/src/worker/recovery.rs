@@ -19,13 +19,16 @@ impl<T: Transport> Worker<T> {
         for assignment in assignments {
             let room = self.room(&assignment, partitions);
             let (mut task, recovery) = self.recover(&assignment, room.as_ref())?;
-            task.set_model(self.model.clone());
+            // Where nobody tells which model was in force, the present one is the best guess.
+            if !task.remembers_scores() || self.around.plan.topics.markers.is_none() {
+                task.set_model(self.model.clone());
+            }
             let partition = assignment.partition;
             let markers = self.markers_of(&assignment, &recovery)?;
             let (from, live) = (recovery.replay_from, recovery.live_from);
             let now = self.around.clock.wall_micros();
-            let references = (&self.references, now);
-            let running = Running::new(task, (from, live), markers, recovery.snapshot, references)?;
+            let past = self.past();
+            let running = Running::new(task, (from, live), markers, recovery.snapshot, (&past, now))?;
             tracing::info!(worker = self.index, partition, replay_from = from, live_from = live, "partition taken up");
             self.around.status.set_partition(partition, running.status());
             self.running.insert(partition, running);

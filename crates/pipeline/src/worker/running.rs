@@ -9,9 +9,8 @@ use lapwing_vocabulary::{Alert, EventTime, Offset, OutputRecord, Records};
 use crate::clock::Clock;
 use crate::error::RunError;
 use crate::marker::{Marker, What};
-use crate::references::References;
 use crate::status::{PartitionStatus, Status, add};
-use crate::task::{Product, Task};
+use crate::task::{Past, Product, Task};
 
 /// A partition at work.
 pub(super) struct Running {
@@ -25,6 +24,8 @@ pub(super) struct Running {
     markers: VecDeque<Marker>,
     /// For each reference table the version that the newest marker names.
     tables_told: BTreeMap<String, String>,
+    /// The version of the model that the newest marker names.
+    model_told: Option<u64>,
     /// Outputs of the open epoch.
     pub(super) outputs: Vec<OutputRecord>,
     /// Alerts of the open epoch, with the append time of their records.
@@ -50,14 +51,15 @@ impl Running {
         (next, live_from): (Offset, Offset),
         markers: Vec<Marker>,
         snapshot: Option<Offset>,
-        (references, now): (&References, i64),
+        (past, now): (&Past<'_>, i64),
     ) -> Result<Self, RunError> {
         let mut running = Self {
             task,
             next,
             live_from,
             tables_told: tables_told(&markers),
-            markers: markers.into(),
+            model_told: model_told(&markers),
+            markers: without_models_before(markers, next).into(),
             outputs: Vec::new(),
             alerts: Vec::new(),
             moved: false,
@@ -69,8 +71,8 @@ impl Running {
         };
         // What was in force at the very start, whatever the snapshot says: one that was written by a worker that had lost
         // the partition unawares may say something else.
-        running.replay_markers(next, references)?;
-        running.go_live_if_caught_up(references)?;
+        running.replay_markers(next, past)?;
+        running.go_live_if_caught_up(past)?;
         Ok(running)
     }
 
@@ -83,7 +85,7 @@ impl Running {
     pub(super) fn process(
         &mut self,
         records: &Records,
-        references: &References,
+        past: &Past<'_>,
         status: &Status,
         clock: &dyn Clock,
     ) -> Result<(), RunError> {
@@ -91,10 +93,12 @@ impl Running {
         let first = (0..records.len()).position(|index| records.offset(index) >= self.next).unwrap_or(records.len());
         let live = (first..records.len()).position(|index| records.offset(index) >= self.live_from);
         let live = live.map_or(records.len(), |index| first + index);
-        self.replay(records, first..live, references, status)?;
+        self.replay(records, first..live, past, status)?;
         if live < records.len() {
-            self.replay_markers(Offset::MAX, references)?;
+            self.replay_markers(Offset::MAX, past)?;
+            self.task.set_model(past.model.cloned());
             self.tell_tables(records.offset(live), clock.wall_micros());
+            self.tell_model(records.offset(live), clock.wall_micros());
             add(&status.bytes, (live..records.len()).map(|index| records.value(index).len() as u64).sum());
             let product = self.task.process(records, live..records.len(), status, clock)?;
             self.put(product);
@@ -104,7 +108,7 @@ impl Running {
         }
         self.event_at = clock.wall_micros();
         self.record_at = self.event_at;
-        self.go_live_if_caught_up(references)
+        self.go_live_if_caught_up(past)
     }
 
     /// Writes down which tables are in force, where that is not written yet.
@@ -114,17 +118,26 @@ impl Running {
         self.outputs.extend(markers);
     }
 
+    /// Writes down which model is in force, where what is remembered depends on it and that is not written yet.
+    fn tell_model(&mut self, next: Offset, now: i64) {
+        let version = self.task.model_version();
+        if self.task.remembers_scores() && version != self.model_told {
+            self.outputs.extend(self.task.tell_model(next, now));
+            self.model_told = version;
+        }
+    }
+
     /// Folds records in silently, with the markers where they stood.
     fn replay(
         &mut self,
         records: &Records,
         range: Range<usize>,
-        references: &References,
+        past: &Past<'_>,
         status: &Status,
     ) -> Result<(), RunError> {
         let mut at = range.start;
         while at < range.end {
-            self.replay_markers(records.offset(at), references)?;
+            self.replay_markers(records.offset(at), past)?;
             let next_marker = self.markers.front().map_or(Offset::MAX, |marker| marker.offset);
             let to = (at..range.end).position(|index| records.offset(index) >= next_marker);
             let to = to.map_or(range.end, |count| at + count);
@@ -135,17 +148,22 @@ impl Running {
     }
 
     /// Repeats the markers that stand before a record.
-    fn replay_markers(&mut self, offset: Offset, references: &References) -> Result<(), RunError> {
+    fn replay_markers(&mut self, offset: Offset, past: &Past<'_>) -> Result<(), RunError> {
         while let Some(marker) = self.markers.front().filter(|marker| marker.offset <= offset) {
-            self.task.replay_marker(marker, references)?;
+            self.task.replay_marker(marker, past)?;
             self.markers.pop_front();
         }
         Ok(())
     }
 
     /// The markers at the very end are repeated even if no record follows: what they closed is out already.
-    fn go_live_if_caught_up(&mut self, references: &References) -> Result<(), RunError> {
-        if self.is_live() { self.replay_markers(Offset::MAX, references) } else { Ok(()) }
+    fn go_live_if_caught_up(&mut self, past: &Past<'_>) -> Result<(), RunError> {
+        if !self.is_live() {
+            return Ok(());
+        }
+        self.replay_markers(Offset::MAX, past)?;
+        self.task.set_model(past.model.cloned());
+        Ok(())
     }
 
     /// The event time at which something that waits is due.
@@ -188,7 +206,7 @@ impl Running {
             next_offset: self.next,
             watermark_micros: memory.watermark().map(|time| time.0),
             entities: memory.entities() as u64,
-            state_bytes: memory.memory_bytes() as u64,
+            state_bytes: self.task.memory_bytes() as u64,
             snapshot_at_micros: self.snapshot.map(|_| self.snapshot_at),
         }
     }
@@ -198,7 +216,28 @@ impl Running {
 fn tables_told(markers: &[Marker]) -> BTreeMap<String, String> {
     let told = |marker: &Marker| match &marker.what {
         What::Table { table, digest } => Some((table.clone(), digest.clone())),
-        What::Tick { .. } => None,
+        What::Tick { .. } | What::Model { .. } => None,
     };
     markers.iter().filter_map(told).collect()
+}
+
+/// All markers but those of models that others had followed by then.
+fn without_models_before(mut markers: Vec<Marker>, next: Offset) -> Vec<Marker> {
+    let is_model = |marker: &Marker| matches!(marker.what, What::Model { .. }) && marker.offset <= next;
+    let last = markers.iter().rposition(is_model);
+    let mut place = 0;
+    markers.retain(|marker| {
+        place += 1;
+        !is_model(marker) || Some(place - 1) == last
+    });
+    markers
+}
+
+/// The version of the model that the newest marker names.
+fn model_told(markers: &[Marker]) -> Option<u64> {
+    let version = |marker: &Marker| match marker.what {
+        What::Model { model_version } => Some(model_version),
+        What::Tick { .. } | What::Table { .. } => None,
+    };
+    markers.iter().rev().find_map(version)
 }

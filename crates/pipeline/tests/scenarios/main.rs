@@ -20,6 +20,7 @@ mod windows;
 mod markers;
 mod changed_settings;
 mod forgetting;
+mod remembered_scores;
 mod repartitioning;
 mod recovery;
 mod rebalance;

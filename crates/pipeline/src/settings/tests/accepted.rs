@@ -162,7 +162,7 @@ fn what_is_left_out_has_its_default() {
         window: None,
         features: vec![],
         detect: Detect { ensemble: "small".into(), version: ModelVersion::Alias("champion".into()), detectors: vec![] },
-        decide: Decide { alert_rate: 0.003, types: vec![] },
+        decide: Decide { alert_rate: 0.003, postprocessing: Postprocessing::default(), types: vec![] },
         train: Train { filter: None, sample: 200_000, seed: 1 },
         outputs: Outputs {
             alerts: "small.alerts".into(),

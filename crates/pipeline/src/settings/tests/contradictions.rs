@@ -161,7 +161,7 @@ fn an_option_that_does_nothing_is_refused() {
         ("{ sum = \"a\", over = \"1h\", q = 0.5 }", "2:31 `features.x.q` does nothing here | it goes with quantile"),
         (
             "{ ewma = \"a\", baseline = \"1h\", season = \"day\" }",
-            "2:36 `features.x.season` does nothing here | it goes with zscore",
+            "2:36 `features.x.season` does nothing here | it goes with zscore, surprise",
         ),
         ("{ last = \"a\", panes = 3 }", "2:19 `features.x.panes` does nothing here | it goes with over"),
     ] {
@@ -317,5 +317,37 @@ fn reference_tables_are_used_by_a_query() {
         "[enrich]\nquery = \"SELECT 1\"\ntables.events = \"e.csv\"\n",
         "3:8 a reference table cannot be called `events` \
          | letters, digits and underscores, not a digit first; `events` is the stream itself",
+    );
+}
+
+#[test]
+fn windows_have_no_recent_scores_to_be_compared_with() {
+    assert_fault(
+        "[window]\nkind = \"tumbling\"\nsize = \"1m\"\n[window.columns]\nn = { count = \"*\" }\n[decide]\nrest = \"1h\"\n",
+        "7:1 a window is amended, so its score has no recent ones to be compared with & 1:2 \
+         | remove `likelihood`, `rest` and `release`, or `[window]`",
+    );
+}
+
+#[test]
+fn what_is_recent_is_shorter_than_what_it_is_compared_with() {
+    assert_fault(
+        "[decide]\nlikelihood = { recent = \"1h\", over = \"10m\" }\n",
+        "2:38 `decide.likelihood.over` is no longer than `recent` \
+         | `over` is what `recent` is compared with: make it many times as long",
+    );
+}
+
+#[test]
+fn a_type_that_a_detector_raises_names_the_detector_and_its_rate() {
+    let detector = "[detect.spike]\nmethod = \"robust_zscore\"\ninputs = [\"x\"]\n";
+    assert_fault(
+        &format!("{detector}[decide.types.t]\nwhen = \"x > 1\"\ndetector = \"spik\"\nalert_rate = 0.1\n"),
+        "6:12 there is no detector `spik` | did you mean `spike`? allowed: spike",
+    );
+    assert_fault(
+        &format!("{detector}[decide.types.t]\nwhen = \"x > 1\"\ndetector = \"spike\"\n"),
+        "6:1 `decide.types.t.detector` goes with `detector` and `alert_rate` together \
+         | `detector` names the one that votes, `alert_rate` the share of normal rows it may flag",
     );
 }

@@ -15,24 +15,30 @@ use tempfile::TempDir;
 use super::{Calls, Cut, DEATH, FakeTransport, Log, Markers, Script};
 use crate::stream::NOW;
 
-/// A model that can be replaced while workers run.
+/// A model that can be replaced while workers run: every one there was, the present one last.
 #[derive(Debug)]
-pub(crate) struct Models(Mutex<Arc<Model>>);
+pub(crate) struct Models(Mutex<Vec<Arc<Model>>>);
 
 impl Models {
     pub(crate) fn new(model: Arc<Model>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(model)))
+        Arc::new(Self(Mutex::new(vec![model])))
     }
 
     pub(crate) fn replace(&self, model: Arc<Model>) {
-        *self.0.lock().unwrap() = model;
+        self.0.lock().unwrap().push(model);
     }
 }
 
 impl ModelSource for Models {
     fn changed_from(&self, known: Option<u64>) -> Result<Option<Arc<Model>>, String> {
-        let model = self.0.lock().unwrap().clone();
+        let model = self.0.lock().unwrap().last().cloned().expect("there is always one");
         Ok((known != Some(model.version)).then_some(model))
+    }
+
+    fn version(&self, version: u64) -> Result<Arc<Model>, String> {
+        let models = self.0.lock().unwrap();
+        let model = models.iter().find(|model| model.version == version);
+        model.cloned().ok_or_else(|| format!("there is no version {version}"))
     }
 }
 
