@@ -395,8 +395,10 @@ fn detector_inputs(
 
 fn numeric_inputs(settings: &Settings, rows: &ArrowSchema, graph: &Graph, exclude: &[String]) -> Vec<String> {
     let source = &settings.source;
+    let named = [&source.id, &settings.train.label];
     let known = |name: &String| {
-        *name == source.key || *name == source.time || source.id.as_ref() == Some(name) || exclude.contains(name)
+        let is_named = named.iter().any(|column| column.as_ref() == Some(name));
+        *name == source.key || *name == source.time || is_named || exclude.contains(name)
     };
     let encoded = |name: &String| settings.encode.iter().any(|(column, _)| column == name);
     let columns = rows.fields().iter().filter(|field| is_number(field) || encoded(field.name()));
@@ -428,6 +430,12 @@ fn predicate_columns(settings: &Settings, rows: &SchemaRef, purpose: Purpose, fa
         match Predicate::plan(expression, rows) {
             Ok(predicate) => columns.extend(predicate.columns()),
             Err(error) => faults.push(format!("{place}: {error}")),
+        }
+    }
+    if let (Some(label), Purpose::Train) = (&settings.train.label, purpose) {
+        match rows.field_with_name(label) {
+            Ok(_) => columns.push(label.clone()),
+            Err(_) => faults.push(format!("[train] label: no column `{label}`; {}", near(label, rows))),
         }
     }
     columns

@@ -79,6 +79,10 @@ pub struct Vote {
 pub struct Train {
     /// SQL condition over the rows to learn from; `None` takes all.
     pub filter: Option<String>,
+    /// Column that says which rows are anomalies.
+    pub label: Option<String>,
+    /// Its values that mean normal; empty are the usual words.
+    pub normal: Vec<String>,
     /// Rows kept in memory for fitting, drawn evenly from all.
     pub sample: usize,
     /// Seed of everything drawn in training.
@@ -172,7 +176,18 @@ pub(super) fn read_train(root: &Section<'_>) -> Train {
     let section = root.section("train", keys::TRAIN);
     Train {
         filter: section.field("where").and_then(|field| field.text()),
+        label: section.field("label").and_then(|field| field.text()),
+        normal: read_normal(&section),
         sample: section.integer_or("sample", 2..=100_000_000, 200_000) as usize,
         seed: section.integer_or("seed", 0..=i64::MAX, 1) as u64,
     }
+}
+
+fn read_normal(section: &Section<'_>) -> Vec<String> {
+    let Some(field) = section.field("normal") else { return Vec::new() };
+    if section.field("label").is_none() {
+        let hint = "name the column: label = \"attack\"".to_owned();
+        section.report.add(&field.key_place, "`train.normal` says what a label means, but there is none".to_owned(), hint);
+    }
+    field.texts().unwrap_or_default()
 }

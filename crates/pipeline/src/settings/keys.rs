@@ -101,7 +101,7 @@ pub(super) const LIKELIHOOD: &[&str] = &["recent", "over"];
 /// `[decide.types.<type>]`
 pub(super) const ALERT_TYPE: &[&str] = &["when", "severity", "detector", "alert_rate"];
 /// `[train]`
-pub(super) const TRAIN: &[&str] = &["where", "sample", "seed"];
+pub(super) const TRAIN: &[&str] = &["where", "label", "normal", "sample", "seed"];
 /// `[outputs]`
 pub(super) const OUTPUTS: &[&str] = &["alerts", "enriched", "dead_letters", "late", "features", "scores"];
 /// What can be said of one topic, and of all of them.

@@ -306,6 +306,12 @@ fn write_decide(text: &mut Text, settings: &Settings) {
     if let Some(filter) = &settings.train.filter {
         text.set_text("where", filter);
     }
+    if let Some(label) = &settings.train.label {
+        text.set_text("label", label);
+    }
+    if !settings.train.normal.is_empty() {
+        text.set_list("normal", settings.train.normal.iter().map(String::as_str));
+    }
     text.set("sample", settings.train.sample);
     text.set("seed", settings.train.seed);
 }

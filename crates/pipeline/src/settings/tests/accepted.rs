@@ -41,7 +41,7 @@ fn every_key_of_the_full_file_is_read() {
         (Path::new("/var/lib/state"), Duration::from_secs(10))
     );
     assert_eq!(pipeline.models.path, Path::new("/var/lib/models"));
-    let train = Train { filter: Some("label = 'normal'".into()), sample: 1000, seed: 7 };
+    let train = Train { filter: Some("label = 'normal'".into()), label: None, normal: vec![], sample: 1000, seed: 7 };
     assert_eq!(pipeline.train, train);
 }
 
@@ -163,7 +163,7 @@ fn what_is_left_out_has_its_default() {
         features: vec![],
         detect: Detect { ensemble: "small".into(), version: ModelVersion::Alias("champion".into()), detectors: vec![] },
         decide: Decide { alert_rate: 0.003, postprocessing: Postprocessing::default(), types: vec![] },
-        train: Train { filter: None, sample: 200_000, seed: 1 },
+        train: Train { filter: None, label: None, normal: vec![], sample: 200_000, seed: 1 },
         outputs: Outputs {
             alerts: "small.alerts".into(),
             enriched: Some("small.enriched".into()),

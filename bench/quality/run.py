@@ -1,0 +1,173 @@
+"""Measures the quality of detection on real data and writes docs/quality.md.
+
+Usage: LAPWING_DATA=FOLDER python3 bench/quality/run.py [NAME ...]     (kdd, tabular, nab, darpa, cards, telemetry; all if none is named)
+Needs Python 3.11 or newer, cargo, and the data; what is missing is said and left out. Nothing is chosen by looking at labels of
+the rows that are measured.
+"""
+
+import csv
+import gzip
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nab
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+LAPWING = ROOT / "target" / "release" / "lapwing"
+
+
+def lapwing(*arguments):
+    """Runs a command; its output."""
+    done = subprocess.run([LAPWING, "--log", "error", *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"lapwing {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def evaluate(*arguments):
+    """The result of `lapwing evaluate`."""
+    return json.loads(lapwing("evaluate", *arguments, "--json").splitlines()[-1])
+
+
+def pipeline(name, folder, replace=()):
+    """A copy of a pipeline file that keeps its state and models in a folder."""
+    text = (HERE / f"{name}.toml").read_text()
+    for old, new in replace:
+        text = text.replace(old, new)
+    path = folder / f"{name}.toml"
+    path.write_text(f'{text}\n[state]\npath = "{folder}/state"\n[models]\npath = "{folder}/models"\n')
+    return path
+
+
+def roc_auc(scores, labels):
+    """The share of pairs of an anomaly and a normal row in which the anomaly scores higher, ties half."""
+    order = sorted(range(len(scores)), key=scores.__getitem__)
+    positives, ranks, start = sum(labels), 0.0, 0
+    while start < len(order):
+        end = start
+        while end < len(order) and scores[order[end]] == scores[order[start]]:
+            end += 1
+        ranks += (start + end + 1) / 2 * sum(labels[order[at]] for at in range(start, end))
+        start = end
+    return (ranks - positives * (positives + 1) / 2) / (positives * (len(order) - positives))
+
+
+def row_of(name, figures):
+    """A line of the table for one detector."""
+    tpr = figures["tpr_at_fpr"]
+    values = [figures["roc_auc"], figures["pr_auc"], tpr["0.001"], tpr["0.003"], tpr["0.01"]]
+    return f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |"
+
+
+HEAD = "| | ROC AUC | PR AUC | TPR at FPR 0.1 % | 0.3 % | 1 % |\n|---|---|---|---|---|---|"
+
+
+def kdd(data, folder):
+    """KDD Cup 1999: the official test set where it is there, else the later part of the training set."""
+    train = data / "kdd99" / "kddcup.data_10_percent.gz"
+    test = data / "kdd99" / "corrected.gz"
+    split = ["--data", test, "--train", train] if test.exists() else ["--data", train, "--split", "0.6"]
+    where = "official test set" if test.exists() else "the last 40 % of the rows of the 10 % set, learned from the first 60 %"
+    lines = [f"KDD Cup 1999; {where}.", "", HEAD]
+    for choice in ("default", "supervised"):
+        result = evaluate(*split, "--label", "label", "--detector", choice, "--bootstrap", "0")
+        lines += [row_of(f"{choice}: {name}", figures) for name, figures in result["detectors"].items()]
+        lines.append(row_of(f"**{choice}, fused**", result["fused"]))
+    return lines
+
+
+def tabular(data, folder):
+    """Classical sets, fitted on all rows without labels."""
+    lines = ["| set | forest ROC AUC | default ROC AUC | forest PR AUC | default PR AUC |", "|---|---|---|---|---|"]
+    sums = [0.0] * 4
+    files = sorted((data / "tabular").glob("*.npz"))
+    for path in files:
+        forest = evaluate("--data", path, "--label", "y", "--detector", "isolation_forest", "--bootstrap", "0")
+        ensemble = evaluate("--data", path, "--label", "y", "--detector", "default", "--bootstrap", "0")
+        values = [forest["fused"]["roc_auc"], ensemble["fused"]["roc_auc"]]
+        values += [forest["fused"]["pr_auc"], ensemble["fused"]["pr_auc"]]
+        sums = [total + value for total, value in zip(sums, values)]
+        lines.append(f"| {path.stem} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
+    lines.append("| **mean** | " + " | ".join(f"{total / len(files):.3f}" for total in sums) + " |")
+    return lines
+
+
+def nab_series(data, folder):
+    """Every series through train and score, one setting for all."""
+    series = nab.load(data / "nab")
+    scores = []
+    for name, rows, _ in series:
+        text = folder / "series.csv"
+        nab.write_input(text, rows)
+        path = pipeline("nab", folder)
+        out = folder / "scores.csv"
+        lapwing("train", path, "--input", text, "--limit", nab.probation(len(rows)))
+        lapwing("score", path, "--input", text, "--output", out)
+        with out.open(newline="") as file:
+            # The order of arrival is that of the series.
+            scored = {int(row["id"].rsplit("@", 1)[1]): float(row["tail_probability"]) for row in csv.DictReader(file)}
+        # A row behind the watermark has no score.
+        scores.append([-math.log(max(scored.get(at, 1.0), 1e-300)) for at in range(len(rows))])
+    shipped = -math.log(0.001)
+    found = nab.results(series, scores, shipped)
+    return [
+        f"Numenta Anomaly Benchmark, standard profile, {found['series']} series with {found['windows']} windows: "
+        f"**{found['standard']:.1f}** with the best threshold of the corpus (surprisal {found['threshold']:.1f}), "
+        f"{found['at_shipped_threshold']:.1f} with the shipped one (`alert_rate = 0.001`).",
+    ]
+
+
+def darpa(data, folder):
+    """DARPA 1998 connections, the model trained on the first 300,000 events without labels."""
+    text = folder / "edges.csv"
+    with gzip.open(data / "darpa98" / "edges_first_1821738.csv.gz", "rt") as source, text.open("w") as out:
+        out.write("src,dst,at,attack\n")
+        for line in source:
+            src, dst, at, attack = line.rstrip("\n").split(",")
+            month, day, rest = at.split("/")
+            year, clock = rest.split("-")
+            out.write(f"{src},{dst},{year}-{month}-{day}T{clock}:00Z,{0 if attack == '-' else 1}\n")
+    path = pipeline("darpa", folder)
+    lapwing("train", path, "--input", text, "--limit", 300_000)
+    out = folder / "scores.csv"
+    lapwing("score", path, "--input", text, "--output", out, "--with", "attack")
+    with out.open(newline="") as file:
+        rows = [(float(row["tail_probability"]), int(float(row["attack"]))) for row in csv.DictReader(file)]
+    auc = roc_auc([-tail for tail, _ in rows], [label for _, label in rows])
+    return [f"DARPA 1998 connections, {len(rows):,} events as a stream keyed by destination, without labels: "
+            f"ROC AUC **{auc:.3f}** on the whole stream."]
+
+
+TABLES = {"kdd": kdd, "tabular": tabular, "nab": nab_series, "darpa": darpa}
+
+
+def main():
+    data = os.environ.get("LAPWING_DATA")
+    if not data or not Path(data).is_dir():
+        sys.exit("LAPWING_DATA does not name a folder\nhint: it holds kdd99/, tabular/, nab/, darpa98/ as bench/README.md says")
+    wanted = sys.argv[1:] or list(TABLES)
+    unknown = [name for name in wanted if name not in TABLES]
+    if unknown:
+        sys.exit(f"no such table: {', '.join(unknown)}; there are {', '.join(TABLES)}")
+    subprocess.run(["cargo", "build", "--release"], cwd=ROOT, check=True)
+    parts = []
+    for name in wanted:
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            lines = TABLES[name](Path(data), Path(folder))
+        print("\n".join([f"## {name}", "", *lines, "", f"({time.monotonic() - started:.0f} s)", ""]), flush=True)
+        parts.append("\n".join([f"## {name}", "", *lines, ""]))
+    if wanted == list(TABLES):
+        head = (HERE / "head.md").read_text()
+        (ROOT / "docs" / "quality.md").write_text(head + "\n" + "\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()
