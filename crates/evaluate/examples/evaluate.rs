@@ -1,27 +1,35 @@
 //! `lapwing evaluate` and `lapwing tune` without the rest of the program, which takes minutes to build:
-//! `cargo run --release -p lapwing-evaluate --example evaluate -- --data rows.csv --label label`.
+//! `cargo run --release -p lapwing-evaluate --example evaluate -- evaluate --data rows.csv --label label`.
 
 #[path = "../../cli/src/evaluate/args.rs"]
-#[expect(unreachable_pub, reason = "the command line shares this file")]
+#[expect(unreachable_pub, reason = "the command line has the same file as a public module")]
 mod args;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
+use args::{EvaluateArgs, TuneArgs};
 use clap::Parser;
 use indicatif::ProgressBar;
-use lapwing_evaluate::{EvaluateError, command};
+use lapwing_evaluate::{EvaluateError, command, tune};
 
 #[derive(Parser)]
-struct Arguments {
-    #[command(flatten)]
-    evaluate: args::EvaluateArgs,
+enum Command {
+    Evaluate(EvaluateArgs),
+    Tune(TuneArgs),
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments.evaluate) {
-        Ok(()) => ExitCode::SUCCESS,
+    let outcome = match Command::parse() {
+        Command::Evaluate(args) => evaluate(&args),
+        Command::Tune(args) => search(&args),
+    };
+    match outcome {
+        Ok(text) => {
+            let _ = write!(std::io::stdout(), "{text}");
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::FAILURE
@@ -29,20 +37,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &args::EvaluateArgs) -> Result<(), EvaluateError> {
-    let bar = match std::io::stderr().is_terminal() {
-        true => ProgressBar::new_spinner(),
-        false => ProgressBar::hidden(),
-    };
-    let report = command::evaluate(&args.options(), &bar)?;
-    bar.finish_and_clear();
-    let mut out = std::io::stdout();
-    let _ = write!(out, "{}", report.to_text());
+fn progress() -> ProgressBar {
+    if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() }
+}
+
+fn evaluate(args: &EvaluateArgs) -> Result<String, EvaluateError> {
+    let report = command::evaluate(&args.options(), &progress())?;
     if let Some(path) = &args.report {
         command::write_page(&report, path)?;
     }
-    if args.json {
-        let _ = writeln!(out, "{}", report.to_json());
-    }
-    Ok(())
+    let json = if args.json { report.to_json() + "\n" } else { String::new() };
+    Ok(report.to_text() + &json)
+}
+
+fn search(args: &TuneArgs) -> Result<String, EvaluateError> {
+    let tuned = tune(&args.options(), &progress(), &AtomicBool::new(false))?;
+    let last = if args.json { tuned.to_json() + "\n" } else { format!("\n{}", tuned.to_toml()) };
+    Ok(tuned.to_text() + &last)
 }

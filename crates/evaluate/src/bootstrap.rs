@@ -73,7 +73,7 @@ impl Resamples {
             let mut sorted: Vec<f64> = values.iter().map(|values| values[place]).collect();
             sorted.sort_unstable_by(f64::total_cmp);
             let outside = (1.0 - CONFIDENCE) / 2.0;
-            Interval { low: quantile(&sorted, outside), high: quantile(&sorted, 1.0 - outside) }
+            Interval { low: quantile_of(&sorted, outside), high: quantile_of(&sorted, 1.0 - outside) }
         }))
     }
 }
@@ -91,8 +91,9 @@ fn resample(rankings: &[&Ranking], strata: &[Vec<u32>; 2], seed: u64, number: u6
     figures.map(|figures| figures.expect("a stratified resample has rows of both kinds")).collect()
 }
 
-/// Source: Hyndman, Fan 1996, definition 7.
-pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+/// The value below which that share of sorted values lies, between neighbours where it falls between them.
+/// Source: Hyndman, Fan 1996, definition 7. Shape: `sorted` has at least one value.
+pub fn quantile_of(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
     low + (high - low) * place.fract()

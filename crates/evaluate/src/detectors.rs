@@ -61,6 +61,17 @@ fn set(methods: &mut [Method], setting: &str) -> Result<(), EvaluateError> {
     methods[place].set(option, &value_of(value)).map_err(EvaluateError::Setting)
 }
 
+/// Sets options of one method: `OPTION=VALUE`. Errors: `Setting`.
+pub(crate) fn set_all(method: &mut Method, settings: &[String]) -> Result<(), EvaluateError> {
+    for setting in settings {
+        let Some((option, value)) = setting.split_once('=') else {
+            return Err(EvaluateError::setting(format!("`{setting}` is not of the form OPTION=VALUE")));
+        };
+        method.set(option.trim(), &value_of(value.trim())).map_err(EvaluateError::Setting)?;
+    }
+    Ok(())
+}
+
 /// A whole number, a number, yes or no, or a text.
 pub(crate) fn value_of(text: &str) -> OptionValue {
     match (text.parse::<usize>(), text.parse::<f64>(), text.parse::<bool>()) {

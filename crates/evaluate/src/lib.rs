@@ -33,8 +33,11 @@ pub mod ablation;
 pub mod report;
 /// The whole of `lapwing evaluate`.
 pub mod command;
+/// The whole of `lapwing tune`.
+pub mod tune;
 
 pub use command::{Options, evaluate};
 pub use error::EvaluateError;
 pub use report::Report;
 pub use roles::Roles;
+pub use tune::{TuneOptions, Tuned, tune};

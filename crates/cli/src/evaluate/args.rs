@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use clap::Args;
+use lapwing_evaluate::tune::{self, Objective, Strategy, TuneOptions};
 use lapwing_evaluate::{Options, Roles, command};
 
 /// What both commands are told of a data file.
@@ -71,6 +72,44 @@ pub struct EvaluateArgs {
     pub json: bool,
 }
 
+/// Search for the options with which a method does best on labelled rows.
+#[derive(Args, Clone, Debug)]
+pub struct TuneArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The method to tune.
+    #[arg(long, value_name = "NAME")]
+    pub detector: String,
+    /// An option to search, OPTION=LOW..HIGH or OPTION=VALUE,VALUE; may be repeated. Without it: all options, from a
+    /// fourth to four times their defaults.
+    #[arg(long, value_name = "SEARCH")]
+    pub search: Vec<String>,
+    /// An option that is not searched, OPTION=VALUE; may be repeated.
+    #[arg(long, value_name = "SETTING")]
+    pub set: Vec<String>,
+    /// How trials are chosen: grid, random, or halving, which tries many on few rows.
+    #[arg(long, default_value = "halving")]
+    pub strategy: Strategy,
+    /// Most trials, besides that of the defaults.
+    #[arg(long, default_value_t = tune::TRIALS)]
+    pub trials: usize,
+    /// How often each trial is measured.
+    #[arg(long, default_value_t = tune::FOLDS)]
+    pub folds: usize,
+    /// Test only on rows later than those learned from.
+    #[arg(long)]
+    pub forward: bool,
+    /// What to raise: pr_auc, roc_auc, tpr_at_fpr (at 0.01) or tpr_at_fpr=RATE.
+    #[arg(long, default_value = "pr_auc")]
+    pub objective: Objective,
+    /// Keep trials in this file, one line of JSON each, and go on where they end.
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// End with one line of JSON instead of TOML.
+    #[arg(long)]
+    pub json: bool,
+}
+
 impl DataArgs {
     /// What the columns are for.
     pub fn roles(&self) -> Roles {
@@ -104,6 +143,27 @@ impl EvaluateArgs {
             bootstrap: self.bootstrap,
             ablation: self.ablation,
             threads: self.data.threads(),
+        }
+    }
+}
+
+impl TuneArgs {
+    /// The arguments as options.
+    pub fn options(&self) -> TuneOptions {
+        TuneOptions {
+            data: self.data.data.clone(),
+            roles: self.data.roles(),
+            method: self.detector.clone(),
+            settings: self.set.clone(),
+            searches: self.search.clone(),
+            strategy: self.strategy,
+            trials: self.trials,
+            folds: self.folds,
+            forward: self.forward,
+            objective: self.objective,
+            journal: self.journal.clone(),
+            sample: self.data.sample,
+            seed: self.data.seed,
         }
     }
 }
