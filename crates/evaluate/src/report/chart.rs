@@ -55,7 +55,12 @@ fn nice(step: f64) -> f64 {
 fn short(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
-        value if value < 0.001 => format!("10^{}", value.log10().round()),
+        // Only powers of ten are so small: 10 and a raised exponent.
+        value if value < 0.001 => {
+            let digits = (-value.log10()).round().to_string();
+            let raised = digits.chars().filter_map(|digit| "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(digit.to_digit(10)? as usize));
+            format!("10⁻{}", raised.collect::<String>())
+        }
         value => format!("{}", (value * 1e6).round() / 1e6),
     }
 }
@@ -182,7 +187,7 @@ mod tests {
         let shown = |scale: Scale| scale.ticks().into_iter().map(|(_, text)| text).collect::<Vec<_>>();
         assert_eq!(shown(Scale::Linear(0.0, 1.0)), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
         assert_eq!(shown(Scale::Linear(0.0, 27.6)), ["0", "10", "20"]);
-        assert_eq!(shown(Scale::Log(1e-4, 1.0)), ["10^-4", "0.001", "0.01", "0.1", "1"]);
+        assert_eq!(shown(Scale::Log(1e-4, 1.0)), ["10⁻⁴", "0.001", "0.01", "0.1", "1"]);
     }
 
     #[test]

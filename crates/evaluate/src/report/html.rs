@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{Axes, Line, Scale};
@@ -9,12 +11,13 @@ use crate::threshold::Confusion;
 /// Colours of lines; a further detector begins again with the first.
 const COLOURS: usize = 8;
 /// Most inputs that are drawn; the table of JSON holds all.
-const INPUTS_MAX: usize = 40;
+const INPUTS_MAX: usize = 20;
 
 const STYLE: &str = include_str!("report.css");
 
 pub(super) fn page(report: &Report) -> String {
-    let title = format!("Evaluation of {}", report.setup.data);
+    let name = Path::new(&report.setup.data).file_name().unwrap_or_default();
+    let title = format!("Evaluation of {}", name.to_string_lossy());
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -145,7 +148,7 @@ fn curves(report: &Report) -> Markup {
                 figcaption { "ROC. The dashed line is guessing." }
             }
             figure {
-                (left.lines(&lines(report, false, false, |detector| &detector.curves.roc), false))
+                (left.lines(&lines(report, false, true, |detector| &detector.curves.roc), false))
                 figcaption { "The same with a stretched left end, where people live." }
             }
             figure {

@@ -15,7 +15,9 @@ pub(super) fn text(report: &Report) -> String {
     report.notes.iter().for_each(|note| line(&mut text, format_args!("note           {note}")));
     figures(report, &mut text);
     threshold(report, &mut text);
-    types(report, &mut text);
+    if report.types.len() > 1 {
+        types(report, &mut text);
+    }
     if !report.importance.is_empty() {
         line(&mut text, format_args!("\n{:<32} {:>12} {:>12}", "input", "share", "permutation"));
         for input in report.importance.iter().take(LINES_MAX) {
