@@ -106,9 +106,7 @@ mod tests {
         assert_eq!(folds.len(), 3);
         assert_eq!((folds[0].learn.as_slice(), folds[0].test.as_slice()), (&[9, 10, 11][..], &[6, 7, 8][..]));
         assert!(folds.iter().all(|fold| fold.learn.iter().min() > fold.test.iter().max()));
-        assert_eq!(
-            forward(&self::truths("nnnnaann"), &[0, 1, 2, 3, 4, 5, 6, 7], 3).unwrap_err().to_string().len() > 20,
-            true
-        );
+        let refused = forward(&self::truths("nnnnaann"), &[0, 1, 2, 3, 4, 5, 6, 7], 3).unwrap_err().to_string();
+        assert!(refused.contains("none of the 3 later blocks"), "{refused}");
     }
 }
