@@ -81,11 +81,9 @@ mod tests {
     use crate::truth::Truths;
 
     fn answers(times: &[i64]) -> Answers {
-        let rows = vec![Truth::Normal; times.len()];
-        Answers {
-            truths: Truths { rows, ..Truths::default() },
-            times: times.iter().map(|time| EventTime(*time)).collect(),
-        }
+        let mut truths = Truths::default();
+        truths.rows = vec![Truth::Normal; times.len()];
+        Answers { truths, times: times.iter().map(|time| EventTime(*time)).collect() }
     }
 
     #[test]

@@ -12,7 +12,7 @@ fn planted_anomalies_are_found_and_told_by_type() {
     let folder = tempfile::tempdir().unwrap();
     let report = run(&options(&file(folder.path(), "rows.csv", rows(2000)))).unwrap();
     assert!(report.fused.figures.roc_auc > 0.95, "{:?}", report.fused.figures);
-    assert_eq!((report.setup.rows_scored, report.setup.anomalies), (2000, 50));
+    assert_eq!((report.setup.rows_scored, report.setup.anomalies, report.setup.columns), (2000, 50, 3));
     let names: Vec<(&str, u64)> = report.types.iter().map(|found| (found.name.as_str(), found.rows)).collect();
     assert_eq!(names, [("burst", 25), ("stranger", 25)]);
     assert!(report.types.iter().all(|found| found.fused > 0.8), "{:?}", report.types);
@@ -36,7 +36,7 @@ fn threads_and_the_form_of_the_file_change_no_digit() {
     let packed = run(&options(&file(folder.path(), "rows.zst", packed))).unwrap();
     assert_eq!(packed.fused, report.fused);
     let other = run(&lapwing_evaluate::Options { seed: 2, ..one }).unwrap();
-    assert_ne!(other.fused.figures, report.fused.figures);
+    assert_ne!(other.fused.histogram, report.fused.histogram);
 }
 
 #[test]

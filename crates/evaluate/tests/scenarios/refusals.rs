@@ -80,11 +80,13 @@ fn a_column_of_ids_is_left_out_and_said_and_a_file_of_nothing_else_is_refused() 
     assert!(refusal(&only).contains("no column is left to learn from"), "{}", refusal(&only));
 }
 
+type Change<'a> = &'a dyn Fn(&mut lapwing_evaluate::Options);
+
 #[test]
 fn contradictions_and_impossible_settings_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "rows.csv", rows(200));
-    let cases: [(&dyn Fn(&mut lapwing_evaluate::Options), &str); 7] = [
+    let cases: [(Change<'_>, &str); 7] = [
         (&|options| (options.train, options.split) = (Some(options.data.clone()), Some("0.5".into())), "contradict"),
         (&|options| options.alert_rate = 0.9, "alert_rate"),
         (&|options| options.sample = 0, "nothing would be learned"),
