@@ -16,6 +16,8 @@ use crate::error::EvaluateError;
 const RECORD_BYTES_MAX: usize = 16 << 20;
 /// Most columns of a file.
 const COLUMNS_MAX: usize = 16_384;
+/// Rows looked at to tell a line of names from a row of words.
+const ROWS_TO_KNOW_NAMES: usize = 1_000;
 /// What may separate values; of those that the first line holds, the most frequent one does.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
@@ -41,25 +43,31 @@ impl CsvFile {
     pub(super) fn open(path: &Path) -> Result<Self, EvaluateError> {
         let delimiter = delimiter(path)?;
         let mut file = Self { path: path.to_owned(), delimiter, named: false, columns: Vec::new(), rows: 0 };
+        let mut named = false;
         let mut kinds: Vec<Evidence> = Vec::new();
-        let mut first = None;
+        let mut first: Option<ByteRecord> = None;
         let mut rows = 0;
         file.records(|record| {
-            if rows == 0 {
+            rows += 1;
+            let Some(names) = &first else {
                 check_width(record.len()).map_err(|text| EvaluateError::data(path, text))?;
                 kinds.resize(record.len(), Evidence::default());
-                first = Some(record.clone());
-                if !has_values(record) {
-                    rows += 1;
-                    return Ok(());
+                named = !has_values(record);
+                if !named {
+                    kinds.iter_mut().zip(record).for_each(|(kind, cell)| kind.see(&read_cell(cell)));
                 }
+                first = Some(record.clone());
+                return Ok(());
+            };
+            if named && rows <= ROWS_TO_KNOW_NAMES && repeats(names, record) {
+                named = false;
+                kinds.iter_mut().zip(names).for_each(|(kind, cell)| kind.see(&read_cell(cell)));
             }
-            rows += 1;
             kinds.iter_mut().zip(record).for_each(|(kind, cell)| kind.see(&read_cell(cell)));
             Ok(())
         })?;
         let Some(first) = first else { return Err(EvaluateError::data(path, "the file has no rows")) };
-        file.named = !has_values(&first);
+        file.named = named;
         file.rows = rows - usize::from(file.named);
         let names = match (file.named, first.len()) {
             (true, _) => first.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect(),
@@ -151,6 +159,11 @@ impl Evidence {
     fn kind(self) -> Kind {
         if self.numbers || self.flags { Kind::Number } else { Kind::Text }
     }
+}
+
+/// A name is no value of its own column: a line that later rows repeat in part is none of names.
+fn repeats(names: &ByteRecord, record: &ByteRecord) -> bool {
+    names.iter().zip(record).any(|(name, cell)| !name.trim_ascii().is_empty() && name == cell)
 }
 
 /// A line of names holds no numbers.

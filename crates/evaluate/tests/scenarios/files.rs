@@ -40,6 +40,8 @@ fn names_are_found_made_up_or_known() {
     assert_eq!(names("named", "\u{feff}a, b ,a,\n1,2,3,4\n"), ["a", "b", "a_2", "column_4"]);
     assert_eq!(names("bare", "1,x\n2,y\n"), ["column_1", "column_2"]);
     assert_eq!(names("semicolons", "a;b;c\n1,5;2;3\n"), ["a", "b", "c"]);
+    assert_eq!(names("words", "ann,bob\ncid,bob\n"), ["column_1", "column_2"]);
+    assert_eq!(names("no_repeats", "ann,bob\ncid,dan\n"), ["ann", "bob"]);
     let connection = format!("0,tcp,http,SF{},normal.\n", ",1".repeat(37));
     let kdd = names("kdd", &connection);
     assert_eq!((kdd.len(), kdd[1].as_str(), kdd[41].as_str()), (42, "protocol_type", "label"));
