@@ -17,6 +17,9 @@ pub const CONFIDENCE: f64 = 0.95;
 /// Most resamples; more change no digit that is shown.
 pub const RESAMPLES_MAX: usize = 100_000;
 
+/// Places along a curve at which its band is known.
+const BAND_STEPS: usize = 60;
+
 /// Where a figure lies in [`CONFIDENCE`] of the resamples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
@@ -37,21 +40,11 @@ impl Resamples {
     /// Draws `count` resamples; each has a stream of random numbers of its own, so the number of threads changes
     /// nothing. Shape: the orders are of the same rows, `anomalous` has one truth per row, of both kinds.
     pub fn draw(rankings: &[&Ranking], anomalous: &[bool], count: usize, seed: u64, threads: usize) -> Self {
-        let strata = [true, false].map(|wanted| {
-            let rows = anomalous.iter().zip(0_u32..).filter(|(anomaly, _)| **anomaly == wanted);
-            rows.map(|(_, row)| row).collect::<Vec<u32>>()
-        });
-        let numbers: Vec<u64> = (0..count as u64).collect();
-        let share = numbers.len().div_ceil(threads.max(1)).max(1);
-        let figures = thread::scope(|scope| {
-            let workers: Vec<_> = numbers
-                .chunks(share)
-                .map(|numbers| scope.spawn(|| numbers.iter().map(|n| resample(rankings, &strata, seed, *n)).collect()))
-                .collect();
-            let joined = workers.into_iter().map(|worker| worker.join().expect("measuring does not panic"));
-            joined.flat_map(|figures: Vec<Vec<[f64; 5]>>| figures).collect()
-        });
-        Self { figures }
+        let measure = |weights: &[u32]| {
+            let figures = rankings.iter().map(|ranking| ranking.weighted(weights).as_ref().map(Figures::values));
+            figures.map(|figures| figures.expect("a stratified resample has rows of both kinds")).collect()
+        };
+        Self { figures: resamples(anomalous, (count, seed, threads), measure) }
     }
 
     /// Interval of each figure of one order, in the order of [`Figures::values`]; `None` without resamples.
@@ -69,16 +62,66 @@ impl Resamples {
             return None;
         }
         let values: Vec<[f64; 5]> = self.figures.iter().map(|figures| values(figures)).collect();
-        Some(std::array::from_fn(|place| {
-            let mut sorted: Vec<f64> = values.iter().map(|values| values[place]).collect();
-            sorted.sort_unstable_by(f64::total_cmp);
-            let outside = (1.0 - CONFIDENCE) / 2.0;
-            Interval { low: quantile_of(&sorted, outside), high: quantile_of(&sorted, 1.0 - outside) }
-        }))
+        Some(std::array::from_fn(|place| interval(values.iter().map(|values| values[place]).collect())))
     }
 }
 
-fn resample(rankings: &[&Ranking], strata: &[Vec<u32>; 2], seed: u64, number: u64) -> Vec<[f64; 5]> {
+/// Where a curve lies in [`CONFIDENCE`] of the resamples, place by place.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bands {
+    /// False positive rate, and lower and upper end of the true positive rate.
+    pub roc: Vec<(f64, Interval)>,
+    /// Recall, and lower and upper end of precision.
+    pub precision_recall: Vec<(f64, Interval)>,
+}
+
+impl Bands {
+    /// Draws the same resamples as [`Resamples::draw`]; nothing without resamples.
+    pub fn draw(ranking: &Ranking, anomalous: &[bool], count: usize, seed: u64, threads: usize) -> Self {
+        if count == 0 {
+            return Self::default();
+        }
+        let even = (0..=BAND_STEPS).map(|step| step as f64 / BAND_STEPS as f64);
+        // Even steps would miss the left end, where people live.
+        let small = (0..=BAND_STEPS).map(|step| 10_f64.powf(-4.0 + 2.0 * step as f64 / BAND_STEPS as f64));
+        let mut rates: Vec<f64> = even.clone().chain(small).collect();
+        rates.sort_unstable_by(f64::total_cmp);
+        let recalls: Vec<f64> = even.collect();
+        let measure = |weights: &[u32]| ranking.heights(weights, &rates, &recalls);
+        let (roc, precision): (Vec<_>, Vec<_>) =
+            resamples(anomalous, (count, seed, threads), measure).into_iter().unzip();
+        Self { roc: band(&rates, &roc), precision_recall: band(&recalls, &precision) }
+    }
+}
+
+/// Each place with the interval of the heights there.
+fn band(places: &[f64], heights: &[Vec<f64>]) -> Vec<(f64, Interval)> {
+    let at = |index: usize| interval(heights.iter().map(|heights| heights[index]).collect());
+    places.iter().enumerate().map(|(index, place)| (*place, at(index))).collect()
+}
+
+/// Measures resamples, given how often each row occurs. `count`, seed and threads; the order is that of the numbers.
+fn resamples<T: Send>(
+    anomalous: &[bool],
+    (count, seed, threads): (usize, u64, usize),
+    measure: impl Fn(&[u32]) -> T + Sync,
+) -> Vec<T> {
+    let strata = [true, false].map(|wanted| {
+        let rows = anomalous.iter().zip(0_u32..).filter(|(anomaly, _)| **anomaly == wanted);
+        rows.map(|(_, row)| row).collect::<Vec<u32>>()
+    });
+    let one = |number: u64| measure(&weights(&strata, seed, number));
+    let numbers: Vec<u64> = (0..count as u64).collect();
+    let share = numbers.len().div_ceil(threads.max(1)).max(1);
+    thread::scope(|scope| {
+        let run = |numbers: &[u64]| numbers.iter().map(|number| one(*number)).collect::<Vec<T>>();
+        let workers: Vec<_> = numbers.chunks(share).map(|numbers| scope.spawn(move || run(numbers))).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("measuring does not panic")).collect()
+    })
+}
+
+/// How often each row occurs in a resample.
+fn weights(strata: &[Vec<u32>; 2], seed: u64, number: u64) -> Vec<u32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number);
     let mut weights = vec![0_u32; strata.iter().map(Vec::len).sum()];
@@ -87,8 +130,13 @@ fn resample(rankings: &[&Ranking], strata: &[Vec<u32>; 2], seed: u64, number: u6
             weights[rows[rng.random_range(0..rows.len())] as usize] += 1;
         }
     }
-    let figures = rankings.iter().map(|ranking| ranking.weighted(&weights).as_ref().map(Figures::values));
-    figures.map(|figures| figures.expect("a stratified resample has rows of both kinds")).collect()
+    weights
+}
+
+fn interval(mut values: Vec<f64>) -> Interval {
+    values.sort_unstable_by(f64::total_cmp);
+    let outside = (1.0 - CONFIDENCE) / 2.0;
+    Interval { low: quantile_of(&values, outside), high: quantile_of(&values, 1.0 - outside) }
 }
 
 /// The value below which that share of sorted values lies, between neighbours where it falls between them.

@@ -8,14 +8,14 @@ use lapwing_detect::ensemble::VOTE;
 use lapwing_detect::{Ensemble, Matrix, Method};
 
 use crate::ablation::{Bench, ablate};
-use crate::bootstrap::{RESAMPLES_MAX, Resamples};
+use crate::bootstrap::{Bands, RESAMPLES_MAX, Resamples};
 use crate::detectors;
 use crate::error::EvaluateError;
 use crate::importance;
 use crate::learn::{Lesson, Scored, gather, score};
 use crate::ranking::Ranking;
 use crate::read::{Column, DataFile};
-use crate::report::{DetectorReport, MethodReport, Report, Setup};
+use crate::report::{DetectorReport, FUSED, MethodReport, Report, Setup};
 use crate::roles::{Answers, Roles};
 use crate::split::{Cut, labelled, sample};
 use crate::spread::{histogram, reliability};
@@ -192,7 +192,7 @@ fn measure(options: &Options, ensemble: &Ensemble, scored: &Scored, anomalous: &
     let mut names: Vec<&str> = members.clone();
     let mut scores: Vec<(&[f64], &[f64])> =
         scored.members.iter().map(|member| (member.raw.as_slice(), member.tail.as_slice())).collect();
-    names.push("fused");
+    names.push(FUSED);
     scores.push((&fused, &scored.tail));
     if let Some(vote) = &scored.vote {
         names.push(VOTE);
@@ -215,6 +215,10 @@ fn measure(options: &Options, ensemble: &Ensemble, scored: &Scored, anomalous: &
             reliability: reliability(tail, anomalous),
             histogram: histogram(tail, anomalous),
             curves: ranking.curves(),
+            bands: match *name {
+                FUSED => Bands::draw(ranking, anomalous, options.bootstrap, options.seed, options.threads),
+                _ => Bands::default(),
+            },
         }
     });
     let mut told: Vec<DetectorReport> = told.collect();

@@ -123,6 +123,31 @@ impl Ranking {
         })
     }
 
+    /// Heights of both curves in a resample: the largest true positive rate at each false positive rate, and the
+    /// precision of the first threshold that reaches each recall; 0 where none does. Shape: one weight per row, places
+    /// rise, one height per place.
+    pub(crate) fn heights(&self, weights: &[u32], rates: &[f64], recalls: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let weight = |row: u32| f64::from(weights[row as usize]);
+        let (positives, negatives) = self.groups(weight).fold((0.0, 0.0), |sum, (p, n)| (sum.0 + p, sum.1 + n));
+        let (mut roc, mut precision) = (vec![0.0; rates.len()], vec![0.0; recalls.len()]);
+        let (mut passed, mut reached) = (0, 0);
+        let (mut found, mut false_alarms) = (0.0, 0.0);
+        for (p, n) in self.groups(weight) {
+            let before = found;
+            (found, false_alarms) = (found + p, false_alarms + n);
+            while passed < rates.len() && false_alarms > rates[passed] * negatives {
+                roc[passed] = before / positives;
+                passed += 1;
+            }
+            while reached < recalls.len() && found >= recalls[reached] * positives && found > 0.0 {
+                precision[reached] = found / (found + false_alarms);
+                reached += 1;
+            }
+        }
+        roc[passed..].fill(1.0);
+        (roc, precision)
+    }
+
     /// Points of both curves, thinned to what can be seen.
     pub fn curves(&self) -> Curves {
         let (positives, negatives) = self.groups(|_| 1.0).fold((0.0, 0.0), |sum, (p, n)| (sum.0 + p, sum.1 + n));

@@ -2,6 +2,8 @@
 
 use maud::{Markup, html};
 
+use crate::bootstrap::Interval;
+
 /// Size of a drawing in its own units, and the room around the plot for axes.
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 320.0;
@@ -84,6 +86,14 @@ pub(super) struct Line<'a> {
     pub(super) stepped: bool,
 }
 
+/// An area around a line.
+pub(super) struct Band<'a> {
+    /// Places along x, and where the area begins and ends there.
+    pub(super) points: &'a [(f64, Interval)],
+    /// Number of its colour.
+    pub(super) colour: usize,
+}
+
 impl Axes<'_> {
     fn x(&self, value: f64) -> f64 {
         LEFT + self.x.1.place(value) * (WIDTH - LEFT - RIGHT)
@@ -114,7 +124,7 @@ impl Axes<'_> {
     }
 
     /// Draws lines over the axes; `diagonal` is what a coin, or a perfect promise, would draw.
-    pub(super) fn lines(&self, lines: &[Line<'_>], diagonal: bool) -> Markup {
+    pub(super) fn lines(&self, lines: &[Line<'_>], band: Option<&Band<'_>>, diagonal: bool) -> Markup {
         let ends = |scale: Scale| match scale {
             Scale::Linear(low, high) | Scale::Log(low, high) => (low, high),
         };
@@ -123,6 +133,9 @@ impl Axes<'_> {
         self.drawing(&html! {
             @if diagonal {
                 line class="chance" x1=(n(self.x(from))) y1=(n(self.y(from))) x2=(n(self.x(to))) y2=(n(self.y(to))) {}
+            }
+            @if let Some(band) = band.filter(|band| !band.points.is_empty()) {
+                path class={ "band s" (band.colour) } d=(self.area(band)) {}
             }
             @for line in lines {
                 path class={ "line s" (line.colour) } d=(self.path(line)) { title { (line.name) } }
@@ -146,6 +159,14 @@ impl Axes<'_> {
             }
         }
         path
+    }
+
+    /// Along the upper ends and back along the lower ones.
+    fn area(&self, band: &Band<'_>) -> String {
+        let upper = band.points.iter().map(|(x, ends)| (*x, ends.high));
+        let lower = band.points.iter().rev().map(|(x, ends)| (*x, ends.low));
+        let corners = upper.chain(lower).map(|(x, y)| format!("{} {}", n(self.x(x)), n(self.y(y))));
+        format!("M{}Z", corners.collect::<Vec<_>>().join("L"))
     }
 
     /// Draws two rows of bars over each other; both have the same number of values.

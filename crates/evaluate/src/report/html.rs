@@ -2,9 +2,9 @@ use std::path::Path;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::chart::{Axes, Line, Scale};
+use super::chart::{Axes, Band, Line, Scale};
 use super::text::verdict;
-use super::{DetectorReport, FIGURES, Report, count, facts, share};
+use super::{DetectorReport, FIGURES, FUSED, Report, count, facts, share};
 use crate::bootstrap::Interval;
 use crate::threshold::Confusion;
 
@@ -77,7 +77,7 @@ fn figures(report: &Report) -> Markup {
             thead { tr { th { "detector" } @for name in FIGURES { th.number { (name) } } } }
             tbody {
                 @for (place, detector) in report.all().enumerate() {
-                    tr.fused[detector.name == "fused"] {
+                    tr.fused[detector.name == FUSED] {
                         th scope="row" { span class={ "key s" (place % COLOURS) } {} (detector.name) }
                         @for (index, value) in detector.figures.values().iter().enumerate() {
                             td.number {
@@ -139,20 +139,23 @@ fn curves(report: &Report) -> Markup {
     let left =
         Axes { title: "ROC curves, left end", x: (rate, Scale::Log(1e-4, 1.0)), y: ("true positive rate", share) };
     let pr = Axes { title: "Precision and recall", x: ("recall", share), y: ("precision", share) };
+    let fused = (report.all().count() - 1) % COLOURS;
+    let around_roc = Band { points: &report.fused.bands.roc, colour: fused };
+    let around_pr = Band { points: &report.fused.bands.precision_recall, colour: fused };
     html! {
         h2 { "Curves" }
         (legend(report))
         div.charts {
             figure {
-                (roc.lines(&lines(report, false, false, |detector| &detector.curves.roc), true))
-                figcaption { "ROC. The dashed line is guessing." }
+                (roc.lines(&lines(report, false, false, |detector| &detector.curves.roc), Some(&around_roc), true))
+                figcaption { "ROC. The dashed line is guessing; the band holds 95 % of the resamples of the fused score." }
             }
             figure {
-                (left.lines(&lines(report, false, true, |detector| &detector.curves.roc), false))
+                (left.lines(&lines(report, false, true, |detector| &detector.curves.roc), Some(&around_roc), false))
                 figcaption { "The same with a stretched left end, where people live." }
             }
             figure {
-                (pr.lines(&lines(report, false, true, |detector| &detector.curves.precision_recall), false))
+                (pr.lines(&lines(report, false, true, |detector| &detector.curves.precision_recall), Some(&around_pr), false))
                 figcaption { "Precision and recall." }
             }
         }
@@ -183,7 +186,7 @@ fn confusion(report: &Report) -> Markup {
             tbody {
                 @for detector in report.all() {
                     @let at = &detector.at_threshold;
-                    tr.fused[detector.name == "fused"] {
+                    tr.fused[detector.name == FUSED] {
                         th scope="row" { (detector.name) }
                         @for value in [at.precision, at.recall, at.f1] { td.number { (share(value)) } }
                         td.number { (format!("{:.5}", at.false_positive_rate)) }
@@ -299,7 +302,7 @@ fn reliability(report: &Report) -> Markup {
         h2 { "Are the tails true?" }
         (legend(report))
         div.charts { figure {
-            (axes.lines(&lines, true))
+            (axes.lines(&lines, None, true))
             figcaption {
                 "Of the normal rows, the share x should have a tail of at most x: points on the dashed line keep that "
                 "promise, points above it flag more than they say."

@@ -12,11 +12,14 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::ablation::Addition;
-use crate::bootstrap::Interval;
+use crate::bootstrap::{Bands, Interval};
 use crate::importance::Importance;
 use crate::ranking::{Curves, Figures};
 use crate::spread::{Histogram, ReliabilityPoint};
 use crate::threshold::{AtThreshold, TypeRecall};
+
+/// Name of all detectors together.
+pub(crate) const FUSED: &str = "fused";
 
 /// What an evaluation found. As JSON: `detectors` and `column_vote` and `fused` hold the figures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -115,6 +118,9 @@ pub struct DetectorReport {
     /// Its curves.
     #[serde(skip)]
     pub curves: Curves,
+    /// Bands around the curves; only the fused score has them, more could not be told apart.
+    #[serde(skip)]
+    pub bands: Bands,
 }
 
 impl Report {

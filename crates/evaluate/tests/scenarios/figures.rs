@@ -1,6 +1,6 @@
 //! Every figure against a slow and obvious way to get it.
 
-use lapwing_evaluate::bootstrap::{Resamples, quantile_of};
+use lapwing_evaluate::bootstrap::{Bands, Resamples, quantile_of};
 use lapwing_evaluate::ranking::{FALSE_POSITIVE_RATES, Ranking};
 use lapwing_evaluate::spread::{histogram, reliability};
 use lapwing_evaluate::threshold::AtThreshold;
@@ -145,6 +145,31 @@ fn intervals_hold_the_figure_do_not_depend_on_threads_and_narrow_with_rows() {
     // Four times the rows halve the width; sixteen times quarter it.
     let ratio = width(400) / width(6400);
     assert!((2.5..6.0).contains(&ratio), "{ratio}");
+}
+
+#[test]
+fn bands_hold_what_every_threshold_reaches_and_agree_with_the_intervals() {
+    let (scores, anomalous) = noisy(2000);
+    let ranking = Ranking::of(&scores, &anomalous);
+    let bands = Bands::draw(&ranking, &anomalous, 100, 7, 2);
+    assert_eq!(bands, Bands::draw(&ranking, &anomalous, 100, 7, 1));
+    for (rate, ends) in &bands.roc {
+        let recall = recall_at(&scores, &anomalous, *rate);
+        assert!(ends.low <= recall && recall <= ends.high, "{rate}: {recall} {ends:?}");
+    }
+    for (recall, ends) in &bands.precision_recall {
+        let reaches = |threshold: &f64| flag(&scores, &anomalous, *threshold).0 >= *recall;
+        let first = thresholds(&scores)
+            .into_iter()
+            .find(|threshold| reaches(threshold) && flag(&scores, &anomalous, *threshold).0 > 0.0);
+        let precision = flag(&scores, &anomalous, first.unwrap()).2;
+        assert!(ends.low <= precision && precision <= ends.high, "{recall}: {precision} {ends:?}");
+    }
+    // The same resamples: recall at a rate that both know lies in the same interval.
+    let known = bands.roc.iter().find(|(rate, _)| *rate == FALSE_POSITIVE_RATES[2]).unwrap();
+    let intervals = Resamples::draw(&[&ranking], &anomalous, 100, 7, 2).intervals(0).unwrap();
+    assert_eq!(known.1, intervals[4]);
+    assert_eq!(Bands::draw(&ranking, &anomalous, 0, 7, 2), Bands::default());
 }
 
 #[test]
