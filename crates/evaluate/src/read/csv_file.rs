@@ -18,6 +18,8 @@ const RECORD_BYTES_MAX: usize = 16 << 20;
 const COLUMNS_MAX: usize = 16_384;
 /// Rows looked at to tell a line of names from a row of words.
 const ROWS_TO_KNOW_NAMES: usize = 1_000;
+/// From so many columns on, 0, 1, 2, … in the first line are taken for names; fewer may be a row by chance.
+const COLUMNS_TO_NUMBER: usize = 3;
 /// What may separate values; of those that the first line holds, the most frequent one does.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
@@ -166,9 +168,16 @@ fn repeats(names: &ByteRecord, record: &ByteRecord) -> bool {
     names.iter().zip(record).any(|(name, cell)| !name.trim_ascii().is_empty() && name == cell)
 }
 
-/// A line of names holds no numbers.
+/// A line of names holds no numbers, unless they number the columns from 0 or 1.
 fn has_values(record: &ByteRecord) -> bool {
-    record.iter().any(|cell| matches!(read_cell(cell), Reading::Number(_)))
+    let beyond = |(place, cell): (usize, &[u8])| match read_cell(cell) {
+        Reading::Number(number) => Some(number - place as f64),
+        _ => None,
+    };
+    let beyond: Vec<f64> = record.iter().enumerate().filter_map(beyond).collect();
+    let all = |first: f64| beyond.iter().all(|offset| *offset == first);
+    let numbered = beyond.len() >= COLUMNS_TO_NUMBER && (all(0.0) || all(1.0));
+    !beyond.is_empty() && !numbered
 }
 
 fn check_width(width: usize) -> Result<(), String> {

@@ -159,6 +159,16 @@ mod tests {
     }
 
     #[test]
+    fn a_journal_of_format_1_is_read_as_on_the_day_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        fs::write(&path, include_str!("../../tests/golden/journal.v1.jsonl")).unwrap();
+        let failed = Trial { scores: Vec::new(), error: Some("too few rows".to_owned()), ..trial(3, 0.0) };
+        let journal = Journal::open(Some(&path), &setup(1)).unwrap();
+        assert_eq!(journal.trials, [trial(1, 0.25), trial(2, 0.1 + 0.2), failed]);
+    }
+
+    #[test]
     fn another_search_and_other_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");

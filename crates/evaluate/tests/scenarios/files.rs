@@ -40,6 +40,8 @@ fn names_are_found_made_up_or_known() {
     assert_eq!(names("named", "\u{feff}a, b ,a,\n1,2,3,4\n"), ["a", "b", "a_2", "column_4"]);
     assert_eq!(names("bare", "1,x\n2,y\n"), ["column_1", "column_2"]);
     assert_eq!(names("semicolons", "a;b;c\n1,5;2;3\n"), ["a", "b", "c"]);
+    assert_eq!(names("numbered", "0,1,2,label\n5,3,4,ok\n"), ["0", "1", "2", "label"]);
+    assert_eq!(names("by_chance", "0,1,ok\n5,3,bad\n"), ["column_1", "column_2", "column_3"]);
     assert_eq!(names("words", "ann,bob\ncid,bob\n"), ["column_1", "column_2"]);
     assert_eq!(names("no_repeats", "ann,bob\ncid,dan\n"), ["ann", "bob"]);
     let connection = format!("0,tcp,http,SF{},normal.\n", ",1".repeat(37));
