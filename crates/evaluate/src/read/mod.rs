@@ -146,6 +146,7 @@ fn open(path: &Path) -> Result<File, EvaluateError> {
     let file = File::open(path).map_err(|error| refuse(&error))?;
     match path.is_dir() {
         true => Err(refuse(&"this is a folder; name a file")),
+        false if !path.is_file() => Err(refuse(&"this is no plain file, and it is read several times; store it first")),
         false => Ok(file),
     }
 }

@@ -1,5 +1,8 @@
 //! What cannot be evaluated is refused with the place and the remedy.
 
+#[cfg(unix)]
+use std::path::Path;
+
 use lapwing_evaluate::EvaluateError;
 
 use crate::world::{file, options, refusal, rows, run};
@@ -11,6 +14,8 @@ fn files_that_are_not_there_or_hold_nothing_are_named() {
     assert!(matches!(run(&options(&missing)), Err(EvaluateError::NoFile(_))));
     assert!(refusal(&options(&missing)).contains("missing.csv"));
     assert!(refusal(&options(folder.path())).contains("this is a folder"));
+    #[cfg(unix)]
+    assert!(refusal(&options(Path::new("/dev/null"))).contains("no plain file"));
     assert!(refusal(&options(&file(folder.path(), "empty", ""))).contains("the file is empty"));
     assert!(refusal(&options(&file(folder.path(), "names", "a,b,label\n"))).contains("no rows"));
 }
