@@ -1,6 +1,7 @@
 use std::fmt;
 
 use lapwing_connect::files::FileError;
+use lapwing_evaluate::EvaluateError;
 use lapwing_models::ModelError;
 use lapwing_pipeline::error::RunError;
 use lapwing_pipeline::settings::Faults;
@@ -79,6 +80,18 @@ impl From<ProduceError> for Failure {
             ProduceError::Port(error) => error.into(),
             error => Self::new(DATA, error),
         }
+    }
+}
+
+impl From<EvaluateError> for Failure {
+    fn from(error: EvaluateError) -> Self {
+        let code = match error {
+            EvaluateError::NoFile(_) => NO_INPUT,
+            EvaluateError::Data(_) | EvaluateError::Detect(_) | EvaluateError::Interrupted => DATA,
+            EvaluateError::Setting(_) => USAGE,
+            EvaluateError::Write(_) => IO,
+        };
+        Self::new(code, error)
     }
 }
 

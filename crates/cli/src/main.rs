@@ -26,6 +26,8 @@ mod check;
 mod train;
 /// `lapwing score`.
 mod score;
+/// `lapwing evaluate` and `lapwing tune`.
+mod evaluate;
 /// `lapwing produce`.
 mod produce;
 /// `lapwing topics`.
@@ -67,6 +69,8 @@ enum Command {
     Check(check::CheckArgs),
     Train(train::TrainArgs),
     Score(score::ScoreArgs),
+    Evaluate(evaluate::EvaluateArgs),
+    Tune(evaluate::TuneArgs),
     Produce(produce::ProduceArgs),
     #[command(subcommand)]
     Topics(topics::TopicsCommand),
@@ -104,6 +108,8 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(args),
         Command::Train(args) => train::run(args, &STOP),
         Command::Score(args) => score::run(args, &STOP),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Tune(args) => evaluate::tune(args, &STOP),
         Command::Produce(args) => produce::run(args, &STOP),
         Command::Topics(command) => topics::run(command),
         Command::Watermark(args) => watermark::run(args, &STOP),

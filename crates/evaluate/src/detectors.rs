@@ -1,0 +1,118 @@
+//! From the names a person gives to methods with their options.
+
+use lapwing_detect::{Inputs, MemberSpec, Method, OptionValue};
+
+use crate::error::{EvaluateError, unknown_name};
+
+/// Members of the default ensemble: a mean of robust distances with its vote per column, and a forest.
+const DEFAULT: [&str; 2] = ["robust_zscore", "isolation_forest"];
+/// What learns from labels, added to the default ensemble by the name `supervised`.
+const SUPERVISED: [&str; 2] = ["random_forest", "gradient_boosting"];
+/// Methods that look at one column at a time with nothing but its order statistics: what an ablation starts from.
+const STATISTICAL: [&str; 2] = ["robust_zscore", "iqr_fence"];
+
+/// Reads names between commas: methods, `default`, or `supervised`; none twice. `settings` are `METHOD.OPTION=VALUE`.
+/// Errors: `Setting`.
+pub fn methods(names: &str, settings: &[String]) -> Result<Vec<Method>, EvaluateError> {
+    let mut methods: Vec<Method> = Vec::new();
+    for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let group: Vec<&str> = match name {
+            "default" => DEFAULT.to_vec(),
+            "supervised" => DEFAULT.iter().chain(&SUPERVISED).copied().collect(),
+            name => vec![name],
+        };
+        for name in group {
+            if !methods.iter().any(|method| method.name() == name) {
+                methods.push(named(name)?);
+            }
+        }
+    }
+    if methods.is_empty() {
+        return Err(EvaluateError::setting("no detector is named"));
+    }
+    settings.iter().try_for_each(|setting| set(&mut methods, setting))?;
+    Ok(methods)
+}
+
+/// The method of that name. Errors: `Setting`, with the nearest name.
+pub(crate) fn named(name: &str) -> Result<Method, EvaluateError> {
+    let refused = || {
+        let all = Method::all();
+        let known: Vec<&str> = all.iter().map(Method::name).chain(["default", "supervised"]).collect();
+        EvaluateError::setting(format!("there is no detector `{name}`: {}", unknown_name(name, &known)))
+    };
+    Method::named(name).ok_or_else(refused)
+}
+
+/// The baselines of an ablation.
+pub(crate) fn statistical(methods: &[Method]) -> Vec<Method> {
+    let named: Vec<Method> = methods.iter().filter(|method| STATISTICAL.contains(&method.name())).cloned().collect();
+    if named.is_empty() { vec![Method::RobustZscore] } else { named }
+}
+
+fn set(methods: &mut [Method], setting: &str) -> Result<(), EvaluateError> {
+    let parts = setting.split_once('=').and_then(|(place, value)| Some((place.split_once('.')?, value)));
+    let Some(((name, option), value)) = parts else {
+        return Err(EvaluateError::setting(format!("`{setting}` is not of the form METHOD.OPTION=VALUE")));
+    };
+    let names: Vec<&str> = methods.iter().map(Method::name).collect();
+    let refused = || EvaluateError::setting(format!("`{setting}`: `{name}` is not asked for; {}", names.join(", ")));
+    let place = names.iter().position(|known| *known == name).ok_or_else(refused)?;
+    methods[place].set(option, &value_of(value)).map_err(EvaluateError::Setting)
+}
+
+/// Sets options of one method: `OPTION=VALUE`. Errors: `Setting`.
+pub(crate) fn set_all(method: &mut Method, settings: &[String]) -> Result<(), EvaluateError> {
+    for setting in settings {
+        let Some((option, value)) = setting.split_once('=') else {
+            return Err(EvaluateError::setting(format!("`{setting}` is not of the form OPTION=VALUE")));
+        };
+        method.set(option.trim(), &value_of(value.trim())).map_err(EvaluateError::Setting)?;
+    }
+    Ok(())
+}
+
+/// A whole number, a number, yes or no, or a text.
+pub(crate) fn value_of(text: &str) -> OptionValue {
+    match (text.parse::<usize>(), text.parse::<f64>(), text.parse::<bool>()) {
+        (Ok(whole), _, _) => OptionValue::Whole(whole),
+        (_, Ok(number), _) => OptionValue::Number(number),
+        (_, _, Ok(flag)) => OptionValue::Flag(flag),
+        _ => OptionValue::Text(text.to_owned()),
+    }
+}
+
+/// Members that read everything, each called as its method.
+pub(crate) fn members(methods: &[Method]) -> Vec<MemberSpec> {
+    let member =
+        |method: &Method| MemberSpec { name: method.name().to_owned(), method: method.clone(), inputs: Inputs::All };
+    methods.iter().map(member).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_methods_or_groups_and_come_once() {
+        let names = |text: &str| methods(text, &[]).map(|all| all.iter().map(Method::name).collect::<Vec<_>>());
+        assert_eq!(names("default").unwrap(), DEFAULT);
+        assert_eq!(names("isolation_forest, default").unwrap(), ["isolation_forest", "robust_zscore"]);
+        let refused = names("isolation_forrest").unwrap_err().to_string();
+        assert!(refused.contains("did you mean `isolation_forest`?"), "{refused}");
+        assert!(names(" , ").is_err());
+    }
+
+    #[test]
+    fn options_are_set_by_method_and_name() {
+        let set = |setting: &str| methods("default", &[setting.to_owned()]);
+        let forest = set("isolation_forest.trees=7").unwrap().pop().unwrap();
+        assert_eq!(forest.options()[0], ("trees", OptionValue::Whole(7)));
+        for (setting, text) in
+            [("trees=7", "METHOD.OPTION"), ("pca.trees=7", "not asked for"), ("isolation_forest.trees=0", "from 1")]
+        {
+            let refused = set(setting).unwrap_err().to_string();
+            assert!(refused.contains(text), "{refused}");
+        }
+    }
+}
