@@ -16,6 +16,7 @@ use crate::decode::schema::Schema;
 use crate::decode::{DecodeOptions, Decoder, Format};
 use crate::enrich::Enrich;
 use crate::error::RunError;
+use crate::join::{self, JoinPlan, joined_schema};
 use crate::settings::{self, Inputs, Pipeline, Settings};
 
 /// What a plan is for: training reads columns that running does not.
@@ -52,6 +53,10 @@ pub struct Plan {
     pub rows: SchemaRef,
     /// What decode builds.
     pub decode: DecodeOptions,
+    /// What is joined to the events.
+    pub joins: Arc<[JoinPlan]>,
+    /// Columns of the events with what is joined to them.
+    pub(crate) joined: SchemaRef,
     /// Inputs of the model: columns and how they become numbers.
     pub inputs: Vec<InputSpec>,
     /// Detectors, each with its inputs.
@@ -83,7 +88,8 @@ impl Plan {
         extra: &[String],
     ) -> Result<Self, RunError> {
         let mut faults = Vec::new();
-        let events = schema.arrow();
+        let mut joins = join_plans(&settings, schema, &mut faults)?;
+        let events = with_joined(&schema.arrow(), &joins);
         let query = settings.enrich.query.clone();
         let (wide, wildcard) = enriched_schema(query.as_deref(), &events, tables)?;
         let graph = Graph::new(settings.features.clone());
@@ -120,12 +126,15 @@ impl Plan {
             return Err(RunError::Plan(faults));
         }
         let (enriched, read) = narrow(query.as_deref(), &events, tables, &needed)?;
+        joins.iter_mut().for_each(|join| join.narrow(&read));
         let mut decoded = read;
         decoded.extend([settings.source.key.clone(), settings.source.time.clone()]);
+        decoded.extend(joins.iter().map(|join| join.settings.on.clone()));
         let decode = decode_options(&settings, schema.narrowed(&decoded), header);
         Decoder::new(decode.clone()).map_err(|fault| RunError::Plan(vec![format!("[source] {fault}")]))?;
         // Without a query rows are what is decoded, event time included.
-        let enriched = if query.is_none() { decode.schema.arrow() } else { enriched };
+        let joined = joined_schema(&decode.schema.arrow(), &joins);
+        let enriched = if query.is_none() { joined.clone() } else { enriched };
         let rows = schema_with_features(if settings.window.is_some() { &scored } else { &enriched }, &graph);
         let digest = digest(&settings, schema);
         let memory = Blueprint {
@@ -145,6 +154,8 @@ impl Plan {
             topics,
             rows,
             decode,
+            joins: joins.into(),
+            joined,
             inputs,
             members,
             splices_original,
@@ -208,7 +219,7 @@ impl Plan {
         &self.digest
     }
 
-    /// The topic that the tasks read: the source topic or, with `repartition`, the internal one; for files, which have
+    /// The topic that the tasks read: the source topic or, with `repartition` or joins, the internal one; for files, which have
     /// none, the word `files`.
     pub fn source_name(&self) -> &str {
         &self.source_name
@@ -223,6 +234,20 @@ impl Plan {
     pub fn entity_bytes(&self) -> usize {
         self.graph.entity_words() * size_of::<f64>()
     }
+}
+
+/// The joins, not narrowed yet. What does not fit the events' schema is added to the faults.
+fn join_plans(settings: &Settings, schema: &Schema, faults: &mut Vec<String>) -> Result<Vec<JoinPlan>, RunError> {
+    let joins = settings.joins.iter().map(|join| JoinPlan::new(join, settings));
+    let joins = joins.collect::<Result<Vec<_>, _>>().map_err(|fault| RunError::Plan(vec![fault]))?;
+    join::check(&joins, schema, faults);
+    Ok(joins)
+}
+
+/// The events' columns with all that the joins can give.
+fn with_joined(events: &SchemaRef, joins: &[JoinPlan]) -> SchemaRef {
+    let joined = joins.iter().flat_map(JoinPlan::fields).map(Arc::new);
+    Arc::new(ArrowSchema::new(events.fields().iter().cloned().chain(joined).collect::<Vec<_>>()))
 }
 
 /// What bounds the memory of a partition.
@@ -245,7 +270,7 @@ fn decode_options(settings: &Settings, schema: Schema, header: Option<Vec<String
         schema,
         format,
         key: settings.source.key.clone(),
-        time: settings.source.time.clone(),
+        time: Some(settings.source.time.clone()),
         max_future_micros: settings.source.max_future_micros,
         max_record_bytes: settings.max_record_bytes,
     }

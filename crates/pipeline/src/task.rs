@@ -14,9 +14,9 @@ use lapwing_vocabulary::{DeadLetter, EventBatch, EventTime, Offset, OutputRecord
 use crate::aggregate::{Aggregate, Aggregated, Carried, MemoryRoom, Origin, WindowRow, layout_of};
 use crate::clock::Clock;
 use crate::decide::{Decide, Finding, Rows};
-use crate::decode::Decoder;
 use crate::enrich::Enrich;
 use crate::error::RunError;
+use crate::join::{self, Join, Joined};
 use crate::marker::{Marker, What};
 use crate::plan::Plan;
 use crate::references::References;
@@ -29,7 +29,7 @@ pub struct Task {
     plan: Arc<Plan>,
     partition: Partition,
 
-    decoder: Decoder,
+    join: Join,
     enrich: Enrich,
     aggregate: Aggregate,
     decide: Decide,
@@ -51,8 +51,11 @@ pub struct ScoredBatch {
     pub events: EventBatch,
     /// Entity of each row.
     pub entities: StringArray,
-    /// For each event the index of its record in the batch; empty where rows are windows.
+    /// For each event the index of its record: in `released` if there is one, else in the batch; empty where rows are
+    /// windows.
     pub records: Vec<u32>,
+    /// The records of events that had waited for a join.
+    pub released: Option<Records>,
     /// Where rows are windows: what each is.
     pub windows: Option<Vec<WindowRow>>,
     /// Scores, if there is a model.
@@ -91,6 +94,8 @@ impl Lap<'_> {
 
 /// Section of the reference tables in force: JSON, digest by name.
 const SECTION_TABLES: &str = "tables";
+/// Section of what is joined, and of the events that wait for it.
+const SECTION_JOINS: &str = "joins";
 
 impl Task {
     /// A task that remembers nothing yet.
@@ -106,7 +111,7 @@ impl Task {
         room: Option<&MemoryRoom>,
     ) -> Result<Self, RunError> {
         Ok(Self {
-            decoder: Decoder::new(plan.decode.clone()).map_err(|fault| RunError::Plan(vec![fault]))?,
+            join: Join::new(plan, partition)?,
             enrich: plan.enrich(partition, tables)?,
             aggregate: Aggregate::new(&plan.memory, room)?,
             decide: plan.decide()?,
@@ -126,9 +131,27 @@ impl Task {
         &self.aggregate
     }
 
+    /// The join stage.
+    pub fn join(&self) -> &Join {
+        &self.join
+    }
+
+    /// Whether any of these records is an event, and not only of a joined topic.
+    pub fn has_events(records: &Records, mut range: Range<usize>) -> bool {
+        range.any(|index| join::is_event(records, index))
+    }
+
+    /// How far event time has come by events and ticks. `None` before the first.
+    pub fn newest_event(&self) -> Option<EventTime> {
+        if self.join.is_there() { self.join.newest_event() } else { self.aggregate.max_seen() }
+    }
+
     /// How far event time must have come for something that waits for it. `None` if nothing does.
     pub fn due(&mut self) -> Option<EventTime> {
-        self.aggregate.due()
+        let waiting = self.join.due();
+        // A window cannot close for event time that the events before it have not reached.
+        let closing = self.aggregate.due().filter(|due| self.join.behind(*due) >= *due);
+        waiting.into_iter().chain(closing).min()
     }
 
     /// The enrich stage.
@@ -144,8 +167,14 @@ impl Task {
     /// Folds records into memory without producing anything: how state is rebuilt after a restart.
     pub fn replay(&mut self, records: &Records, range: Range<usize>, status: &Status) -> Result<(), RunError> {
         add(&status.replayed, range.len() as u64);
-        let decoded = self.decoder.decode(records, range);
-        let enriched = self.enrich.enrich(decoded.events).map_err(|error| RunError::enrich(self.partition, error))?;
+        let joined = self.join.join(records, range);
+        self.fold(joined)
+    }
+
+    /// Folds events in silently.
+    fn fold(&mut self, joined: Joined) -> Result<(), RunError> {
+        self.join.take_counts();
+        let enriched = self.enrich.enrich(joined.events).map_err(|error| RunError::enrich(self.partition, error))?;
         self.aggregate.aggregate(enriched.events)?;
         Ok(())
     }
@@ -154,8 +183,11 @@ impl Task {
     pub fn replay_marker(&mut self, marker: &Marker, references: &References) -> Result<(), RunError> {
         match &marker.what {
             What::Tick { tick_micros } => {
-                let origin = self.origin(0);
-                self.aggregate.tick(EventTime(*tick_micros), &origin)?;
+                let (time, origin) = (EventTime(*tick_micros), self.origin(0));
+                if let Some(joined) = self.join.tick(time) {
+                    self.fold(joined)?;
+                }
+                self.aggregate.tick(self.join.behind(time), &origin)?;
             }
             What::Table { table, digest } => self.put_in_force(table, digest, references)?,
         }
@@ -217,21 +249,29 @@ impl Task {
         let origin = self.origin(now);
         let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
         add(&status.ticks, 1);
-        if let Some(aggregated) = self.aggregate.tick(time, &origin)? {
+        if let Some(joined) = self.join.tick(time) {
+            let batch = self.carry(joined, None, now, status, &mut lap, &mut product)?;
+            self.render(None, batch, now, &mut product);
+        }
+        if let Some(aggregated) = self.aggregate.tick(self.join.behind(time), &origin)? {
             lap.end(3);
             let batch = self.judge(aggregated, Vec::new(), status, &mut lap)?;
             self.render(None, batch, now, &mut product);
-            lap.end(6);
         }
+        lap.end(6);
         Ok(product)
     }
 
     /// Closes whatever waits for event time to pass, because nothing more will come; `None` if nothing waits.
     pub fn close(&mut self, status: &Status, clock: &dyn Clock) -> Result<Option<ScoredBatch>, RunError> {
-        let Some(due) = self.aggregate.due() else { return Ok(None) };
-        let origin = self.origin(clock.wall_micros());
+        let Some(due) = self.due() else { return Ok(None) };
+        let now = clock.wall_micros();
+        let origin = self.origin(now);
         let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
-        let aggregated = self.aggregate.tick(due, &origin)?;
+        if let Some(joined) = self.join.tick(due) {
+            return self.carry(joined, None, now, status, &mut lap, &mut Product::default()).map(Some);
+        }
+        let aggregated = self.aggregate.tick(self.join.behind(due), &origin)?;
         aggregated.map(|aggregated| self.judge(aggregated, Vec::new(), status, &mut lap)).transpose()
     }
 
@@ -251,22 +291,44 @@ impl Task {
         let now = clock.wall_micros();
         let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
         add(&status.records, range.len() as u64);
-        let decoded = self.decoder.decode(records, range);
-        add(&status.coerced, decoded.coerced);
-        for (index, letter) in &decoded.dead {
+        let joined = self.join.join(records, range);
+        add(&status.coerced, joined.coerced);
+        for (index, letter) in &joined.dead {
             self.set_aside(letter, records, *index, status, now, product);
         }
+        if let Some(topic) = &self.plan.topics.late {
+            let late = joined.late.iter();
+            let late = late.map(|(index, by)| render::late_record(records, *index as usize, *by, topic, now));
+            product.outputs.extend(late);
+        }
         lap.end(1);
-        let enriched = self.enrich.enrich(decoded.events).map_err(|error| RunError::enrich(self.partition, error))?;
+        self.carry(joined, Some(records), now, status, &mut lap, product)
+    }
+
+    /// Takes events through the stages behind the join. `records` are those of the batch, if there is one.
+    fn carry(
+        &mut self,
+        joined: Joined,
+        records: Option<&Records>,
+        now: i64,
+        status: &Status,
+        lap: &mut Lap<'_>,
+        product: &mut Product,
+    ) -> Result<ScoredBatch, RunError> {
+        status.count_joins(&self.plan.joins, &self.join.take_counts());
+        let Joined { events, records: origin, released, .. } = joined;
+        let none = Records::default();
+        let carriers = released.as_ref().or(records).unwrap_or(&none);
+        let enriched = self.enrich.enrich(events).map_err(|error| RunError::enrich(self.partition, error))?;
         add(&status.filtered, enriched.filtered);
         add(&status.duplicate_matches, enriched.duplicates);
         for (row, message) in enriched.failed {
-            let index = decoded.records[row as usize];
-            let position = records.position(index as usize);
+            let index = origin[row as usize];
+            let position = carriers.position(index as usize);
             let letter = DeadLetter { position, stage: Stage::Enrich, reason: Reason::QueryFailed, message };
-            self.set_aside(&letter, records, index, status, now, product);
+            self.set_aside(&letter, carriers, index, status, now, product);
         }
-        let origin = compose(decoded.records, enriched.origin);
+        let origin = compose(origin, enriched.origin);
         lap.end(2);
         let aggregated = self.aggregate.aggregate(enriched.events)?;
         add(&status.late, aggregated.late.len() as u64);
@@ -274,12 +336,13 @@ impl Task {
         if let Some(topic) = &self.plan.topics.late {
             for (row, by_micros) in &aggregated.late {
                 let index = origin[*row as usize] as usize;
-                product.outputs.push(render::late_record(records, index, *by_micros, topic, now));
+                product.outputs.push(render::late_record(carriers, index, *by_micros, topic, now));
             }
         }
         add(&status.processed, aggregated.taken);
         lap.end(3);
-        self.judge(aggregated, origin, status, &mut lap)
+        let batch = self.judge(aggregated, origin, status, lap)?;
+        Ok(ScoredBatch { released, ..batch })
     }
 
     /// Scores rows and decides about them. `records` names for each event the index of its record.
@@ -309,7 +372,7 @@ impl Task {
             _ => Vec::new(),
         };
         lap.end(5);
-        Ok(ScoredBatch { events, entities, records, windows, scored, findings })
+        Ok(ScoredBatch { events, entities, records, released: None, windows, scored, findings })
     }
 
     fn set_aside(
@@ -359,6 +422,7 @@ impl Task {
                     write_score(1.0 - scored.scores.tail[row], scored.scores.flagged[row], into);
                 }
             };
+            let records = batch.released.as_ref().or(records);
             let index = batch.records.get(row).map(|index| *index as usize);
             let (value, position) = match (records, index) {
                 (Some(records), Some(index)) if self.plan.splices_original => {
@@ -382,6 +446,9 @@ impl Task {
         let mut parts = self.aggregate.freeze(self.plan.identity(self.partition), offset, kind);
         let digests = serde_json::to_vec(self.enrich.digests()).expect("names and digests have a JSON form");
         parts.sections.push((SECTION_TABLES.to_owned(), digests));
+        if self.join.is_there() {
+            parts.sections.push((SECTION_JOINS.to_owned(), self.join.encode()));
+        }
         parts
     }
 
@@ -393,7 +460,8 @@ impl Task {
         let layout = layout_of(&snapshot.header)?;
         if layout.events != self.plan.digest() {
             return Err(
-                "it is of events that are read in another way: [source], [schema] or [enrich] has changed".into()
+                "it is of events that are read in another way: [source], [schema], [join] or [enrich] has changed"
+                    .into(),
             );
         }
         for (name, digest) in digests {
@@ -401,6 +469,10 @@ impl Task {
                 let version = references.version(&name, &digest)?;
                 self.enrich.replace_table(version).map_err(|error| error.to_string())?;
             }
+        }
+        if self.join.is_there() {
+            let section = snapshot.section(SECTION_JOINS).map_err(|error| error.to_string())?;
+            self.join.recall(section)?;
         }
         self.aggregate.recall(&mut snapshot)
     }
