@@ -154,6 +154,11 @@ impl Task {
         waiting.into_iter().chain(closing).min()
     }
 
+    /// How far event time may be taken to have come in silence: no further than something waits for it.
+    pub fn open_until(&mut self) -> Option<EventTime> {
+        self.due().max(self.join.due_last())
+    }
+
     /// The enrich stage.
     pub fn enrich_mut(&mut self) -> &mut Enrich {
         &mut self.enrich

@@ -209,6 +209,12 @@ impl Memory {
         self.oldest_waiting().map(|oldest| oldest.saturating_add(self.wait_micros).saturating_add(1))
     }
 
+    /// How far event time must come for the last of them.
+    pub(super) fn due_last(&self) -> Option<i64> {
+        let newest = self.waiting.last_key_value().map(|((time, _), _)| *time);
+        newest.map(|newest| newest.saturating_add(self.wait_micros).saturating_add(1))
+    }
+
     pub(super) fn lateness_micros(&self) -> i64 {
         self.lateness_micros
     }

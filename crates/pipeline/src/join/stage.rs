@@ -211,6 +211,11 @@ impl Join {
         self.memory.due().map(EventTime)
     }
 
+    /// How far event time must come for all events that wait to go on. `None` if none waits.
+    pub fn due_last(&self) -> Option<EventTime> {
+        self.memory.due_last().map(EventTime)
+    }
+
     /// How far the stages behind may take event time to have come, when it has come to `time`: an event that still waits
     /// must not be late when it goes on.
     pub fn behind(&self, time: EventTime) -> EventTime {

@@ -165,7 +165,7 @@ impl Running {
             last_event_wall_micros: self.event_at,
             last_record_wall_micros: self.record_at,
             max_seen: self.task.newest_event(),
-            open_until: Some(due),
+            open_until: self.task.open_until(),
         };
         idle_tick(&idle, now, idle_after_micros).filter(|reached| *reached >= due)
     }
