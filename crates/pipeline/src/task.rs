@@ -424,7 +424,7 @@ impl Task {
                 columns.write(row, into);
                 window.into_iter().for_each(|window| render::write_window(window, into));
                 if let (Some(scored), true) = (&batch.scored, self.plan.settings.outputs.scores) {
-                    write_score(1.0 - scored.scores.tail[row], scored.scores.flagged[row], into);
+                    render::write_score(1.0 - scored.scores.tail[row], scored.scores.flagged[row], into);
                 }
             };
             let records = batch.released.as_ref().or(records);
@@ -488,17 +488,5 @@ fn compose(records: Vec<u32>, origin: Option<Vec<u32>>) -> Vec<u32> {
     match origin {
         None => records,
         Some(origin) => origin.into_iter().map(|row| records[row as usize]).collect(),
-    }
-}
-
-fn write_score(score: f64, flagged: bool, into: &mut Vec<u8>) {
-    for (name, number) in [(render::SCORE_FIELD, Some(score)), (render::FLAG_FIELD, None)] {
-        render::write_text(name, into);
-        into.push(b':');
-        match number {
-            Some(number) => render::write_number(number, into),
-            None => into.extend_from_slice(if flagged { b"true" } else { b"false" }),
-        }
-        into.push(b',');
     }
 }

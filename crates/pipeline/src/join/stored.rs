@@ -122,3 +122,65 @@ pub(super) fn decode(bytes: &[u8], mut memory: Memory) -> Result<Memory, String>
     }
     Ok(memory)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::join::JoinPlan;
+    use crate::settings::Pipeline;
+
+    const GOLDEN: &[u8] = include_bytes!("../../tests/golden/joins-1.bin");
+
+    fn plans() -> Vec<JoinPlan> {
+        let text = "name = \"p\"\n[source]\ntopic = \"t\"\nkey = \"k\"\ntime = \"at\"\n[join.s]\ntopic = \"s\"\nkey = \"k\"\n\
+                    time = \"at\"\nwithin = \"1m\"\nschema = { k = \"text\", at = \"time\", n = \"int\", f = \"float\", b = \"bool\" }\n\
+                    [join.r]\ntopic = \"r\"\nkey = \"k\"\ntable = true\nschema = { k = \"text\", role = \"text\" }\n";
+        let pipeline = Pipeline::parse(text, "p.toml").unwrap_or_else(|faults| panic!("{faults}"));
+        pipeline.joins.iter().map(|join| JoinPlan::new(join, &pipeline).unwrap()).collect()
+    }
+
+    /// A memory with one of everything.
+    fn memory() -> Memory {
+        let mut memory = Memory::new(&plans(), 60_000_000);
+        memory.see_event(1_000_000);
+        memory.see_stream(2_000_000);
+        let row = [Value::Text("a".into()), Value::Int(2_000_000), Value::Null, Value::Float(-0.5), Value::Bool(true)];
+        memory.insert(0, "a", (2_000_000, 7), row.into());
+        let role = Arc::from([Value::Text("a".into()), Value::Text("web".into())]);
+        memory.set(1, "a", 500_000, Arc::clone(&role)).unwrap();
+        let header = Header { name: "h".to_owned(), value: vec![0, 255] };
+        let event = Waiting {
+            timestamp: 3,
+            key: Some(b"a".to_vec()),
+            value: b"{}".to_vec(),
+            headers: vec![header],
+            claims: vec![Claim::Key(Some("a".into())), Claim::Row(Some(role))],
+        };
+        memory.wait((1_000_000, 9), event.clone());
+        memory.wait((1_000_001, 8), Waiting { key: None, claims: vec![Claim::Key(None), Claim::Row(None)], ..event });
+        memory
+    }
+
+    #[test]
+    fn format_1_is_the_golden_file_and_reads_back() {
+        assert_eq!(encode(&memory()), GOLDEN);
+        let again = decode(GOLDEN, Memory::new(&plans(), 60_000_000)).unwrap();
+        assert_eq!((encode(&again), again.rows(), again.memory_bytes()), (GOLDEN.to_vec(), 2, memory().memory_bytes()));
+        assert_eq!(again.due(), memory().due());
+    }
+
+    #[test]
+    fn what_is_damaged_or_of_other_joins_is_refused() {
+        let read = |bytes: &[u8], plans: &[JoinPlan]| decode(bytes, Memory::new(plans, 0)).map(|_| ());
+        assert_eq!(read(&[], &plans()), Err("the joins are empty".to_owned()));
+        let later = [&[2], &GOLDEN[1..]].concat();
+        assert_eq!(read(&later, &plans()), Err("the joins are in format 2; this Lapwing reads 1".to_owned()));
+        for length in 1..GOLDEN.len() {
+            assert!(read(&GOLDEN[..length], &plans()).is_err(), "cut to {length} bytes");
+        }
+        let fault = read(GOLDEN, &plans()[..1]).unwrap_err();
+        assert_eq!(fault, "2 joins are remembered, 1 are declared");
+        let turned: Vec<JoinPlan> = plans().into_iter().rev().collect();
+        assert!(read(GOLDEN, &turned).unwrap_err().contains("the other way round"));
+    }
+}

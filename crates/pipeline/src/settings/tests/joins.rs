@@ -40,7 +40,7 @@ fn a_join_has_defaults_and_names_its_columns() {
 
 #[test]
 fn the_topic_of_a_table_is_made_compacted() {
-    let pipeline = accepted(&small_with(&format!("{}[topics.joined]\npartitions = 2\n", join("table = true"))));
+    let pipeline = accepted(&small_with(&format!("{}\n[topics.joined]\npartitions = 2\n", join("table = true"))));
     let joined = pipeline.topics_used().into_iter().find(|(role, _, _)| *role == Role::Joined).unwrap();
     assert_eq!((joined.1.as_str(), joined.2.partitions, joined.2.compact), ("x", 2, true));
 }
@@ -83,7 +83,7 @@ fn everything_that_decides_what_is_joined_decides_state_and_nothing_else_does() 
 fn a_join_that_says_too_little_or_too_much_is_refused() {
     assert_fault(
         &join(""),
-        "1:1 `join.x.within` is missing: how far apart may a record and an event lie? | within = \"5m\", or before and \
+        "1:7 `join.x.within` is missing: how far apart may a record and an event lie? | within = \"5m\", or before and \
          after; for the last value of each key, table = true",
     );
     assert_fault(
@@ -118,7 +118,7 @@ fn a_join_must_fit_its_own_fields_and_those_of_the_event() {
     );
     assert_fault(
         &join("within = \"5m\"").replace("t = \"time\" }", "t = \"int\" }"),
-        "4:8 `join.x.time` is `t`, which is int & 5:29 | give it the type \"time\"",
+        "4:8 `join.x.time` is `t`, which is int & 5:28 | give it the type \"time\"",
     );
     let schema = "[schema]\nhost = \"int\"\nutc = \"time\"\nx_t = \"text\"\n";
     let faults = super::faults(&small_with(&format!("{}\n{schema}", join("within = \"5m\""))));
