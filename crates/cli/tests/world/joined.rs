@@ -37,6 +37,14 @@ schema = { merchant = "text", kind = "text" }
 
 [enrich]
 query = "SELECT e.*, coalesce(e.users_country, 'nowhere') || '/' || e.merchants_kind AS place FROM events e"
+
+[features]
+payments_1m = { count = "*", over = "1m" }
+
+[detect.forest]
+method = "isolation_forest"
+inputs = ["payments_1m", "logins_n"]
+trees = 5
 "#;
 
 /// 2026-01-01T00:00:00Z.

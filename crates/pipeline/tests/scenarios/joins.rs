@@ -322,6 +322,27 @@ fn the_query_sees_joined_columns_and_the_plan_reads_only_those_it_needs() {
 }
 
 #[test]
+fn a_window_closes_behind_the_events_that_wait() {
+    let window = "[window]\nkind = \"tumbling\"\nsize = \"1m\"\n[window.columns]\nlogins = { count = \"logins_n\" }\n";
+    let plan = plan(&format!("{}{window}", with_logins("within = \"20s\"")), &[]);
+    let mut run = Run::new(&plan);
+    let items = items(400, 10, 5);
+    run.feed(&items);
+    let events = items.iter().filter(|item| matches!(item, Item::Event { .. })).count() as i64;
+    let mut ticks = 0;
+    while let Some(due) = run.task.due() {
+        run.outputs.extend(run.task.tick(due, run.next, &run.status, &HandClock::at(NOW)).unwrap().outputs);
+        ticks += 1;
+        assert!(ticks < 1_000, "every tick must bring something on");
+    }
+    let rows = run.outputs.iter().filter(|record| record.topic.ends_with("enriched"));
+    let rows: Vec<serde_json::Value> = rows.map(|record| serde_json::from_slice(&record.value).unwrap()).collect();
+    let sum = |column: &str| rows.iter().map(|row| row[column].as_f64().unwrap() as i64).sum::<i64>();
+    assert_eq!((sum("window_events"), get(&run.status.late)), (events, 0), "no event is late because it waited");
+    assert_eq!(sum("logins"), run.status.joins()["logins"].matched as i64);
+}
+
+#[test]
 fn what_is_not_joined_is_counted_and_what_does_not_decode_is_set_aside() {
     let plan = plan(&with_logins("before = \"1m\""), &[]);
     let mut run = Run::new(&plan);
