@@ -269,14 +269,16 @@ impl Task {
 
     /// Closes whatever waits for event time to pass, because nothing more will come; `None` if nothing waits.
     pub fn close(&mut self, status: &Status, clock: &dyn Clock) -> Result<Option<ScoredBatch>, RunError> {
-        let Some(due) = self.due() else { return Ok(None) };
         let now = clock.wall_micros();
         let origin = self.origin(now);
         let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
-        if let Some(joined) = self.join.tick(due) {
+        // All that wait at once: in the order of their times they close the windows that they are not in.
+        let released = self.join.due_last().and_then(|last| self.join.tick(last));
+        if let Some(joined) = released {
             return self.carry(joined, None, now, status, &mut lap, &mut Product::default()).map(Some);
         }
-        let aggregated = self.aggregate.tick(self.join.behind(due), &origin)?;
+        let Some(due) = self.aggregate.due() else { return Ok(None) };
+        let aggregated = self.aggregate.tick(due, &origin)?;
         aggregated.map(|aggregated| self.judge(aggregated, Vec::new(), status, &mut lap)).transpose()
     }
 

@@ -112,7 +112,7 @@ enum Found {
 }
 
 /// The decoded records of a batch, by stream.
-struct Decodeds {
+struct Streams {
     events: Decoded,
     /// For each join the column of the events that it compares.
     on: Vec<StringArray>,
@@ -249,7 +249,7 @@ impl Join {
         std::mem::replace(&mut self.counts, Counts::of(&self.plans))
     }
 
-    /// Everything remembered, for a snapshot; format 1, see [`stored`].
+    /// Everything remembered, for a snapshot; drawn in `join/stored.rs`.
     pub fn encode(&self) -> Vec<u8> {
         stored::encode(&self.memory)
     }
@@ -268,7 +268,7 @@ impl Join {
     }
 
     /// Decodes the records of each stream on its own.
-    fn decode(&mut self, records: &Records, range: Range<usize>) -> Decodeds {
+    fn decode(&mut self, records: &Records, range: Range<usize>) -> Streams {
         let mut events = Vec::new();
         let mut sides = vec![Vec::new(); self.plans.len()];
         let mut found = vec![Found::Nothing; range.len()];
@@ -304,11 +304,11 @@ impl Join {
                 found[*index as usize - range.start] = Found::Side(join, row as u32);
             }
         }
-        Decodeds { events, on, sides, found }
+        Streams { events, on, sides, found }
     }
 
     /// An event comes: it goes on, or waits.
-    fn event(&mut self, records: &Records, index: usize, decoded: &Decodeds, row: u32, going: &mut Going) {
+    fn event(&mut self, records: &Records, index: usize, decoded: &Streams, row: u32, going: &mut Going) {
         let at = row as usize;
         let time = decoded.events.events.times[at].0;
         self.memory.see_event(time);
@@ -326,7 +326,7 @@ impl Join {
     }
 
     /// A record of a joined topic comes.
-    fn side(&mut self, records: &Records, index: usize, decoded: &Decodeds, (join, row): (usize, u32)) -> Fate {
+    fn side(&mut self, records: &Records, index: usize, decoded: &Streams, (join, row): (usize, u32)) -> Fate {
         let (side, keys) = &decoded.sides[join];
         let at = row as usize;
         let (time, key) = (side.events.times[at].0, keys.value(at));

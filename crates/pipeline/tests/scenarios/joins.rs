@@ -343,6 +343,18 @@ fn a_window_closes_behind_the_events_that_wait() {
 }
 
 #[test]
+fn at_the_end_of_a_history_all_that_waits_goes_on() {
+    let plan = plan(&with_logins("within = \"20s\"\nkind = \"inner\""), &[]);
+    let mut run = Run::new(&plan);
+    let event = |host, at| Item::Event { host, at };
+    run.feed(&[event(1, 0), event(2, 1), event(3, 2), Item::Login { host: 3, at: 3 }]);
+    let batch = run.task.close(&run.status, &HandClock::at(NOW)).unwrap().expect("one of three matches");
+    assert_eq!((batch.events.offsets, batch.events.rows.num_rows()), (vec![2], 1));
+    assert!(run.task.close(&run.status, &HandClock::at(NOW)).unwrap().is_none());
+    assert_eq!(run.status.joins()["logins"].no_match, 2);
+}
+
+#[test]
 fn what_is_not_joined_is_counted_and_what_does_not_decode_is_set_aside() {
     let plan = plan(&with_logins("before = \"1m\""), &[]);
     let mut run = Run::new(&plan);
