@@ -38,8 +38,8 @@ impl History {
         if !files.is_empty() {
             if let Some(join) = plan.joins.first() {
                 let text = format!(
-                    "--input: files hold nothing of `join.{}`\nhint: leave --input out to read the topic in which `lapwing run` \
-                     puts events and joined records together",
+                    "--input: files hold nothing of `join.{}`\nhint: `lapwing train` and `lapwing watermark` without --input read \
+                     the topic in which `lapwing run` puts events and joined records together",
                     join.settings.name
                 );
                 return Err(Failure::new(CONFIGURATION, text));
