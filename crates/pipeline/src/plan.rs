@@ -16,7 +16,7 @@ use crate::decode::schema::Schema;
 use crate::decode::{DecodeOptions, Decoder, Format};
 use crate::enrich::Enrich;
 use crate::error::RunError;
-use crate::join::{self, JoinPlan, joined_schema};
+use crate::join::{self, Join, JoinPlan, Joins, joined_schema};
 use crate::settings::{self, Inputs, Pipeline, Settings};
 
 /// What a plan is for: training reads columns that running does not.
@@ -88,8 +88,8 @@ impl Plan {
         extra: &[String],
     ) -> Result<Self, RunError> {
         let mut faults = Vec::new();
-        let mut joins = join_plans(&settings, schema, &mut faults)?;
-        let events = with_joined(&schema.arrow(), &joins);
+        let mut joins = join::compile(&settings, schema, &mut faults)?;
+        let events = join::with_all_columns(&schema.arrow(), &joins);
         let query = settings.enrich.query.clone();
         let (wide, wildcard) = enriched_schema(query.as_deref(), &events, tables)?;
         let graph = Graph::new(settings.features.clone());
@@ -188,6 +188,18 @@ impl Plan {
         Ok(Enrich::new(enricher, tables))
     }
 
+    /// The join stage, with decode before it.
+    pub(crate) fn join(&self, partition: Partition) -> Result<Join, RunError> {
+        let made_of = Joins {
+            plans: self.joins.clone(),
+            events: self.decode.clone(),
+            schema: self.joined.clone(),
+            topic: self.source_name().into(),
+            lateness_micros: self.settings.source.watermark_micros,
+        };
+        Join::new(made_of, partition).map_err(|fault| RunError::Plan(vec![fault]))
+    }
+
     /// The decide stage.
     pub(crate) fn decide(&self) -> Result<Decide, RunError> {
         let settings = &self.settings;
@@ -234,20 +246,6 @@ impl Plan {
     pub fn entity_bytes(&self) -> usize {
         self.graph.entity_words() * size_of::<f64>()
     }
-}
-
-/// The joins, not narrowed yet. What does not fit the events' schema is added to the faults.
-fn join_plans(settings: &Settings, schema: &Schema, faults: &mut Vec<String>) -> Result<Vec<JoinPlan>, RunError> {
-    let joins = settings.joins.iter().map(|join| JoinPlan::new(join, settings));
-    let joins = joins.collect::<Result<Vec<_>, _>>().map_err(|fault| RunError::Plan(vec![fault]))?;
-    join::check(&joins, schema, faults);
-    Ok(joins)
-}
-
-/// The events' columns with all that the joins can give.
-fn with_joined(events: &SchemaRef, joins: &[JoinPlan]) -> SchemaRef {
-    let joined = joins.iter().flat_map(JoinPlan::fields).map(Arc::new);
-    Arc::new(ArrowSchema::new(events.fields().iter().cloned().chain(joined).collect::<Vec<_>>()))
 }
 
 /// What bounds the memory of a partition.

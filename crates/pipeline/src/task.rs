@@ -111,7 +111,7 @@ impl Task {
         room: Option<&MemoryRoom>,
     ) -> Result<Self, RunError> {
         Ok(Self {
-            join: Join::new(plan, partition)?,
+            join: plan.join(partition)?,
             enrich: plan.enrich(partition, tables)?,
             aggregate: Aggregate::new(&plan.memory, room)?,
             decide: plan.decide()?,

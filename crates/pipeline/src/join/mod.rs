@@ -29,8 +29,8 @@ mod stage;
 use lapwing_vocabulary::{Header, Records};
 
 pub use plan::JoinPlan;
-pub(crate) use plan::{check, joined_schema};
-pub use stage::{Counts, Join, JoinCounts, Joined};
+pub(crate) use plan::{compile, joined_schema, with_all_columns};
+pub use stage::{Counts, Join, JoinCounts, Joined, Joins};
 
 /// Header of a record of a joined topic in the internal topic: the name of its join. Events have none.
 pub const STREAM_HEADER: &str = "lapwing.stream";

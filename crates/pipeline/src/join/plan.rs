@@ -4,6 +4,7 @@ use arrow::datatypes::{Field as ArrowField, Schema as ArrowSchema, SchemaRef};
 
 use crate::decode::schema::{Field, Kind, Schema};
 use crate::decode::{DecodeOptions, Decoder, Format};
+use crate::error::RunError;
 use crate::settings::{self, FieldType, Join, Settings};
 
 /// A join, compiled.
@@ -75,6 +76,24 @@ impl JoinPlan {
     }
 }
 
+/// The joins of a pipeline, not narrowed yet. What does not fit the events' schema is added to the faults.
+pub(crate) fn compile(
+    settings: &Settings,
+    schema: &Schema,
+    faults: &mut Vec<String>,
+) -> Result<Vec<JoinPlan>, RunError> {
+    let joins = settings.joins.iter().map(|join| JoinPlan::new(join, settings));
+    let joins = joins.collect::<Result<Vec<_>, _>>().map_err(|fault| RunError::Plan(vec![fault]))?;
+    check(&joins, schema, faults);
+    Ok(joins)
+}
+
+/// The events' columns with all that the joins can give.
+pub(crate) fn with_all_columns(events: &ArrowSchema, joins: &[JoinPlan]) -> SchemaRef {
+    let joined = joins.iter().flat_map(JoinPlan::fields).map(Arc::new);
+    Arc::new(ArrowSchema::new(events.fields().iter().cloned().chain(joined).collect::<Vec<_>>()))
+}
+
 /// The columns of events, and after them those that the joins give.
 pub(crate) fn joined_schema(events: &ArrowSchema, joins: &[JoinPlan]) -> SchemaRef {
     let mut fields: Vec<_> = events.fields().iter().cloned().collect();
@@ -85,7 +104,7 @@ pub(crate) fn joined_schema(events: &ArrowSchema, joins: &[JoinPlan]) -> SchemaR
 }
 
 /// Checks the joins against the fields of the events, which may be known only now.
-pub(crate) fn check(joins: &[JoinPlan], schema: &Schema, faults: &mut Vec<String>) {
+fn check(joins: &[JoinPlan], schema: &Schema, faults: &mut Vec<String>) {
     for JoinPlan { settings: join, decode, .. } in joins {
         let name = &join.name;
         let key = decode.schema.field(&join.key).map(|field| field.kind);

@@ -13,11 +13,24 @@ use super::{stored, stream};
 use crate::aggregate::text_column;
 use crate::decode::{DecodeOptions, Decoded, Decoder};
 use crate::enrich::pick;
-use crate::error::RunError;
-use crate::plan::Plan;
 use crate::settings::JoinKind;
 
-/// The join stage of one partition. Without joins events pass as they are decoded.
+/// What the join stage of every partition is made of.
+#[derive(Clone, Debug)]
+pub struct Joins {
+    /// What is joined.
+    pub plans: Arc<[JoinPlan]>,
+    /// How events are decoded.
+    pub events: DecodeOptions,
+    /// Columns of the events with what is joined to them.
+    pub schema: SchemaRef,
+    /// The topic that is read.
+    pub topic: Arc<str>,
+    /// How far an event may lag behind the newest and still count. Units: microseconds.
+    pub lateness_micros: i64,
+}
+
+/// The join stage of one partition, with decode before it. Without joins events pass as they are decoded.
 pub struct Join {
     plans: Arc<[JoinPlan]>,
     topic: Arc<str>,
@@ -132,21 +145,21 @@ struct Going {
 
 impl Join {
     /// A stage that remembers nothing yet.
-    pub(crate) fn new(plan: &Plan, partition: Partition) -> Result<Self, RunError> {
-        let fault = |fault| RunError::Plan(vec![fault]);
-        let sides = plan.joins.iter().map(|join| Decoder::new(join.decode.clone()));
-        let unbounded =
-            DecodeOptions { max_future_micros: i64::MAX, max_record_bytes: usize::MAX, ..plan.decode.clone() };
+    /// Errors: text that says which key or time column the schema lacks.
+    pub fn new(made_of: Joins, partition: Partition) -> Result<Self, String> {
+        let Joins { plans, events, schema, topic, lateness_micros } = made_of;
+        let sides = plans.iter().map(|join| Decoder::new(join.decode.clone()));
+        let unbounded = DecodeOptions { max_future_micros: i64::MAX, max_record_bytes: usize::MAX, ..events.clone() };
         Ok(Self {
-            plans: plan.joins.clone(),
-            topic: plan.source_name().into(),
+            events: Decoder::new(events)?,
+            again: Decoder::new(unbounded)?,
+            sides: sides.collect::<Result<_, _>>()?,
+            memory: Memory::new(&plans, lateness_micros),
+            counts: Counts::of(&plans),
+            plans,
+            topic,
             partition,
-            events: Decoder::new(plan.decode.clone()).map_err(fault)?,
-            again: Decoder::new(unbounded).map_err(fault)?,
-            sides: sides.collect::<Result<_, _>>().map_err(fault)?,
-            schema: plan.joined.clone(),
-            memory: Memory::new(&plan.joins, plan.settings.source.watermark_micros),
-            counts: Counts::of(&plan.joins),
+            schema,
         })
     }
 
