@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lapwing_pipeline::by_hand::HandClock;
 use lapwing_pipeline::decode::schema::{Field, Kind, Schema};
@@ -51,6 +51,7 @@ fn measure(name: &str, join: &str, rows: usize, has_stream: bool) {
     let (status, clock) = (Status::default(), HandClock::at(START));
     let mut offset = 0;
     let mut feed = |task: &mut Task, count: usize, record: &dyn Fn(usize) -> (Option<&'static str>, String)| {
+        let mut spent = Duration::ZERO;
         for first in (0..count).step_by(BATCH) {
             let mut records = Records::new("t".into(), 0);
             for number in first..count.min(first + BATCH) {
@@ -59,18 +60,20 @@ fn measure(name: &str, join: &str, rows: usize, has_stream: bool) {
                 records.push(offset, START, None, value.as_bytes(), stream.map(header).into_iter().collect());
                 offset += 1;
             }
+            let start = now();
             let done = task.process(&records, 0..records.len(), &status, &clock);
+            spent += start.elapsed();
             done.unwrap_or_else(|error| panic!("{error}"));
         }
+        spent
     };
     feed(&mut task, rows, &|number| (Some("r"), format!(r#"{{"k":"key-{number}","role":"role {}"}}"#, number % 7)));
-    let start = now();
-    feed(&mut task, EVENTS * if has_stream { 2 } else { 1 }, &|number| {
+    let spent = feed(&mut task, EVENTS * if has_stream { 2 } else { 1 }, &|number| {
         let stream = (has_stream && number % 2 == 0).then_some("s");
         let at = EventTime(START - 3_600_000_000 + number as i64 * STEP).to_rfc3339();
         (stream, format!(r#"{{"k":"key-{}","at":"{at}","n":{number}}}"#, number * 7 % KEYS))
     });
-    let rate = EVENTS as f64 / start.elapsed().as_secs_f64();
+    let rate = EVENTS as f64 / spent.as_secs_f64();
     let (kept, bytes) = (task.join().rows(), task.join().memory_bytes());
     let stored = task.join().encode().len() as f64 / 1e6;
     println!("{name:>24} {kept:>12} {rate:>12.0} {:>12} {stored:>12.1}", bytes / kept.max(1));
