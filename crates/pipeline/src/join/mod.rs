@@ -1,8 +1,8 @@
 //! Other topics joined to the events: the stage between decode and enrich.
 //!
 //! **One order.** The forwarder writes the records of all topics into one internal topic, each with the name of its stream
-//! ([`STREAM_HEADER`]). So a partition is still one sequence of records, and what is joined to an event depends on
-//! nothing else: a replay gives the same rows, however the records are cut into batches.
+//! ([`STREAM_HEADER`](crate::join::STREAM_HEADER)). So a partition is still one sequence of records, and what is joined to
+//! an event depends on nothing else: a replay gives the same rows, however the records are cut into batches.
 //!
 //! **Two clocks**, both folds of that sequence. *Event time* is the newest time of any event or record of a joined
 //! stream; events that wait go on when it has come far enough beyond them. The *watermark* is the newest time of the
