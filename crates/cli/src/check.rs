@@ -7,9 +7,11 @@ use arrow::datatypes::Schema as ArrowSchema;
 use clap::Args;
 use lapwing_detect::Inputs as MemberInputs;
 use lapwing_pipeline::error::RunError;
+use lapwing_pipeline::join::JoinPlan;
 use lapwing_pipeline::plan::{Plan, Purpose};
 use lapwing_pipeline::score::ModelSource;
-use lapwing_pipeline::settings::Overrides;
+use lapwing_pipeline::settings::{Joined, Overrides};
+use lapwing_vocabulary::time::format_duration;
 
 use crate::failure::Failure;
 use crate::load;
@@ -60,6 +62,11 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
 fn describe(plan: &Plan, text: &mut String) {
     let decoded = plan.decode.schema.arrow();
     let _ = writeln!(text, "# columns that decode builds ({}):\n#   {}", decoded.fields().len(), columns(&decoded, 0));
+    for join in plan.joins.iter() {
+        let _ = writeln!(text, "# join {}:\n#   {}", join.settings.name, join_in_words(join, plan));
+        let given = ArrowSchema::new(join.fields());
+        let _ = writeln!(text, "#   columns it gives:\n#   {}", columns(&given, 0));
+    }
     let features = plan.features().len();
     let enriched = plan.rows.fields().len() - features;
     let rows = columns(&plan.rows, 0).split(", ").map(str::to_owned).collect::<Vec<_>>();
@@ -73,6 +80,27 @@ fn describe(plan: &Plan, text: &mut String) {
         };
         let _ = writeln!(text, "# detector {} ({}) reads:\n#   {inputs}", member.name, member.method.name());
     }
+}
+
+fn join_in_words(join: &JoinPlan, plan: &Plan) -> String {
+    let settings = &join.settings;
+    let what = match settings.what {
+        Joined::Table { ttl_micros: None } => "the last value of the key".to_owned(),
+        Joined::Table { ttl_micros: Some(ttl) } => format!("the last value of the key, for {}", format_duration(ttl)),
+        Joined::Interval { before_micros, after_micros, wait_micros, .. } => {
+            let [before, after, wait] = [before_micros, after_micros, wait_micros].map(length);
+            format!("records from {before} before to {after} after the event, which waits for {wait}")
+        }
+    };
+    let place = match settings.is_by_entity(&plan.settings.source.key) {
+        true => "in the partition of its entity",
+        false => "in every partition, because it is not joined by the entity",
+    };
+    format!("{} by {} = {}: {what}; {place}", settings.topic, settings.on, settings.key)
+}
+
+fn length(micros: i64) -> String {
+    if micros == 0 { "0s".to_owned() } else { format_duration(micros) }
 }
 
 fn columns(schema: &ArrowSchema, from: usize) -> String {

@@ -7,7 +7,7 @@ use lapwing_pipeline::plan::Plan;
 use lapwing_vocabulary::port::{Topics, Transport};
 use lapwing_vocabulary::{Polled, Records};
 
-use crate::failure::Failure;
+use crate::failure::{CONFIGURATION, Failure};
 use crate::places::{self, Inputs};
 use crate::transports;
 
@@ -36,6 +36,14 @@ impl History {
     pub fn open(plan: &Arc<Plan>, inputs: &Inputs) -> Result<Self, Failure> {
         let files: Vec<PathBuf> = places::input_files(&plan.settings, inputs);
         if !files.is_empty() {
+            if let Some(join) = plan.joins.first() {
+                let text = format!(
+                    "--input: files hold nothing of `join.{}`\nhint: `lapwing train` and `lapwing watermark` without --input read \
+                     the topic in which `lapwing run` puts events and joined records together",
+                    join.settings.name
+                );
+                return Err(Failure::new(CONFIGURATION, text));
+            }
             return Ok(Self::Files(transports::finite_files(&plan.settings, &files)?));
         }
         let name = plan.source_name().to_owned();

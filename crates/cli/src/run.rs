@@ -116,7 +116,8 @@ impl Running {
         let failure = Arc::new(Mutex::new(None));
         let mut threads = Threads { live: live.clone(), failure: failure.clone(), stop, threads: Vec::new() };
         if let (Some(transport), Some(topic)) = (transports.forward_transport()?, settings.repartitioned_topic()) {
-            let forwarder = Forwarder::new(transport, &plan, &topic, status.clone(), Arc::new(SystemClock))?;
+            let place = (topic.as_str(), transports.processed_partitions()?);
+            let forwarder = Forwarder::new(transport, &plan, place, status.clone(), Arc::new(SystemClock))?;
             match transports.until_end() {
                 // Its end must be reached first, or the workers would find theirs too early.
                 true => forwarder.run(stop)?,

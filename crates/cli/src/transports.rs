@@ -25,14 +25,15 @@ pub struct Transports {
     kind: Kind,
     /// What the tasks read.
     tasks: Reading,
-    /// What is repartitioned first, if anything.
+    /// What is repartitioned and joined first, if anything.
     forward: Option<Reading>,
     until_end: bool,
 }
 
-/// A topic and the group that reads it.
+/// A topic, those that are read with it as one, and the group that reads them.
 struct Reading {
     topic: String,
+    others: Vec<String>,
     group: String,
 }
 
@@ -58,10 +59,11 @@ impl Transports {
         let source = settings.source.topic.clone().unwrap_or_default();
         let (tasks, forward) = match settings.repartitioned_topic() {
             Some(topic) => {
-                let forward = Reading { topic: source, group: format!("{group}.repartition") };
-                (Reading { topic, group }, Some(forward))
+                let others = settings.joins.iter().map(|join| join.topic.clone()).collect();
+                let forward = Reading { topic: source, others, group: format!("{group}.repartition") };
+                (Reading { topic, others: Vec::new(), group }, Some(forward))
             }
-            None => (Reading { topic: source, group }, None),
+            None => (Reading { topic: source, others: Vec::new(), group }, None),
         };
         Ok(Self { kind, tasks, forward, until_end })
     }
@@ -129,7 +131,12 @@ impl Transports {
         self.until_end
     }
 
-    /// The transport that reads what is repartitioned, if anything is.
+    /// Partitions of the topic that the tasks read.
+    pub fn processed_partitions(&self) -> Result<i32, Failure> {
+        Ok(describe(self.topics()?.as_mut(), &self.tasks.topic)?.partitions.len() as i32)
+    }
+
+    /// The transport that reads what is repartitioned and joined, if anything is.
     pub fn forward_transport(&self) -> Result<Option<Box<dyn Transport>>, Failure> {
         self.forward.as_ref().map(|reading| self.reading(reading, 0, 1)).transpose()
     }
@@ -137,11 +144,14 @@ impl Transports {
     fn reading(&self, reading: &Reading, index: usize, workers: usize) -> Result<Box<dyn Transport>, Failure> {
         Ok(match &self.kind {
             Kind::Embedded(log) => {
-                let transport = log.transport(&reading.topic, &reading.group, index, workers)?;
+                let topics: Vec<&str> =
+                    std::iter::once(&reading.topic).chain(&reading.others).map(String::as_str).collect();
+                let transport = log.transport_of(&topics, &reading.group, index, workers)?;
                 Box::new(if self.until_end { transport.until_end() } else { transport })
             }
             Kind::Kafka(settings, seat) => {
-                Box::new(KafkaTransport::open(kafka_options(settings, seat, reading, index))?)
+                let others: Vec<&str> = reading.others.iter().map(String::as_str).collect();
+                Box::new(KafkaTransport::open_with(kafka_options(settings, seat, reading, index), &others)?)
             }
             Kind::Files(settings) => {
                 let inputs = places::input_files(settings, &places::Inputs::default());

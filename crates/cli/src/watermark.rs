@@ -8,6 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use lapwing_features::{Lateness, advise, disorder_micros};
 use lapwing_pipeline::decode::Decoder;
+use lapwing_pipeline::join::is_event;
 use lapwing_pipeline::plan::{Plan, Purpose};
 use lapwing_pipeline::settings::Overrides;
 use lapwing_vocabulary::time_confusion::ConfusionTally;
@@ -80,14 +81,16 @@ pub fn run(args: &WatermarkArgs, stop: &AtomicBool) -> Result<(), Failure> {
 /// Decodes key and time, and lets clocks in the future through: they are what is looked for.
 fn decoder(plan: &Plan) -> Result<Decoder, Failure> {
     let mut options = plan.decode.clone();
-    options.schema = options.schema.narrowed(&[options.key.clone(), options.time.clone()]);
+    let wanted: Vec<String> = std::iter::once(options.key.clone()).chain(options.time.clone()).collect();
+    options.schema = options.schema.narrowed(&wanted);
     options.max_future_micros = i64::MAX;
     Decoder::new(options).map_err(|fault| Failure::new(CONFIGURATION, fault))
 }
 
 impl Seen {
     fn take_in(&mut self, decoder: &mut Decoder, records: &Records, watermark_micros: i64) {
-        let decoded = decoder.decode(records, 0..records.len());
+        let events: Vec<usize> = (0..records.len()).filter(|index| is_event(records, *index)).collect();
+        let decoded = decoder.decode_at(records, events.into_iter());
         self.refused += decoded.dead.len() as u64;
         let newest = self.newest.entry(records.partition());
         let newest = newest.or_insert(EventTime(i64::MIN));

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
 
+use lapwing_connect::embedded::{EmbeddedLog, LogOptions};
 use world::{
-    Kills, Outputs, Shape, World, assert_each_once, embedded, events_of, field, field_values, kill_again_and_again,
-    lines, lines_text,
+    JoinedWorld, Kills, Outputs, Shape, World, assert_each_once, embedded, events_of, field, field_values,
+    kill_again_and_again, lines, lines_text,
 };
 
 const TO_THE_END: [&str; 3] = ["--until-end", "--workers", "2"];
@@ -138,4 +139,55 @@ fn a_new_champion_is_taken_up_while_the_pipeline_runs() {
     }
     let enriched = lines_text(&world.path("out/first.enriched.jsonl"));
     assert_each_once(&field_values(&events, "uuid"), &field_values(&enriched, "uuid"));
+}
+
+/// A producer of the embedded log; no process may be using it.
+fn appending(world: &World, append: impl FnOnce(&mut dyn lapwing_vocabulary::port::Producer)) {
+    append(&mut EmbeddedLog::open(&world.path("log"), LogOptions::default()).unwrap().producer());
+}
+
+#[test]
+fn topics_are_joined_and_kills_change_nothing() {
+    let (world, connect) = (World::new(), Shape::embedded().connect);
+    let joined = JoinedWorld { source: "payments".to_owned(), connect };
+    world.file("joined.toml", joined.text());
+    world.lapwing(&["topics", "create", "joined.toml"]).succeeded();
+    let to_the_end = ["run", "joined.toml", "--no-page", "--until-end", "--workers", "2"];
+    appending(&world, |producer| joined.produce_tables(producer));
+    world.lapwing(&to_the_end).succeeded();
+    appending(&world, |producer| joined.produce_streams(producer));
+    kill_again_and_again(
+        &world,
+        &["run", "joined.toml", "--workers", "2"],
+        &Kills { times: 6, epochs_max: 12, seed: 11 },
+    );
+    world.lapwing(&to_the_end).succeeded();
+    assert!(joined.is_forwarded(embedded(&world).as_mut(), true));
+    appending(&world, |producer| joined.produce_the_end(producer));
+    world.lapwing(&to_the_end).succeeded();
+    joined.assert_joined(embedded(&world).as_mut());
+    // What waits at the end is no row to learn from.
+    let said = world.lapwing(&["train", "joined.toml"]).succeeded();
+    assert!(said.starts_with("joined@1: 1 detectors fitted to 3000 of 3000 rows"), "{said}");
+}
+
+#[test]
+fn check_says_what_is_joined_and_files_are_refused_for_training() {
+    let world = World::new();
+    let joined = JoinedWorld { source: "payments".to_owned(), connect: Shape::embedded().connect };
+    world.file("joined.toml", joined.text());
+    let said = world.lapwing(&["check", "joined.toml"]).succeeded();
+    for line in [
+        "# join logins:",
+        "#   payments-logins by user = user: records from 30s before to 10s after the event, which waits for 3610s; in the \
+         partition of its entity",
+        "#   logins_user text, logins_at time, logins_n int",
+        "#   payments-merchants by merchant = merchant: the last value of the key; in every partition, because it is not \
+         joined by the entity",
+    ] {
+        assert!(said.lines().any(|found| found == line), "{line}\n{said}");
+    }
+    let events = world.file("events.jsonl", "{}\n");
+    let said = world.lapwing(&["watermark", "joined.toml", "--input", &events.to_string_lossy()]).failed(78);
+    assert!(said.contains("--input: files hold nothing of `join.logins`"), "{said}");
 }

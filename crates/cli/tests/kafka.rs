@@ -7,10 +7,11 @@ mod world;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lapwing_connect::kafka::{KafkaConnection, KafkaTopics};
+use lapwing_connect::kafka::{KafkaConnection, KafkaProducer, KafkaTopics};
 use lapwing_vocabulary::port::{TopicLayout, Topics};
 use world::{
-    Kills, Outputs, Running, Shape, World, embedded, events_of, eventually, kill_again_and_again, topic_values,
+    JoinedWorld, Kills, Outputs, Running, Shape, World, embedded, events_of, eventually, kill_again_and_again,
+    topic_values,
 };
 
 /// Longest that outputs are waited for.
@@ -24,10 +25,19 @@ fn address() -> String {
     )
 }
 
-fn kafka() -> KafkaTopics {
+fn connection() -> KafkaConnection {
     let properties = BTreeMap::from([("bootstrap.servers".to_owned(), address())]);
-    let connection = KafkaConnection { properties, give_up_after: Duration::from_secs(20), max_record_bytes: 1 << 20 };
-    KafkaTopics::open(connection).unwrap()
+    KafkaConnection { properties, give_up_after: Duration::from_secs(20), max_record_bytes: 1 << 20 }
+}
+
+fn kafka() -> KafkaTopics {
+    KafkaTopics::open(connection()).unwrap()
+}
+
+/// The section of a pipeline file. A dead process is noticed soon, or every kill would cost ten seconds.
+fn connect() -> String {
+    let timeouts = "\"session.timeout.ms\" = 2000\n\"heartbeat.interval.ms\" = 300\n";
+    format!("[connect.kafka]\n\"bootstrap.servers\" = \"{}\"\n{timeouts}", address())
 }
 
 /// Creates a source topic that no earlier run has used.
@@ -44,12 +54,7 @@ fn fresh_topic() -> String {
 /// A world with an empty source topic, and a model trained on the events that will come.
 fn trained(events: usize) -> (World, Shape) {
     let (world, source) = (World::new(), fresh_topic());
-    // A dead process is noticed soon, or every kill would cost ten seconds.
-    let connect = format!(
-        "[connect.kafka]\n\"bootstrap.servers\" = \"{}\"\n\"session.timeout.ms\" = 2000\n\"heartbeat.interval.ms\" = 300\n",
-        address()
-    );
-    let shape = Shape { connect, batch: 50, run: source.clone(), source: Some(source), ..Shape::embedded() };
+    let shape = Shape { connect: connect(), batch: 50, run: source.clone(), source: Some(source), ..Shape::embedded() };
     let pipeline = world.pipeline("first.toml", &shape);
     world.produce_file(&pipeline, events, "events.jsonl");
     world.lapwing(&["train", &pipeline, "--input", "events.jsonl"]).succeeded();
@@ -151,4 +156,29 @@ fn two_processes_share_the_partitions_and_the_one_that_stays_takes_over_from_the
     outputs.assert_exactly_once(&uuids(&shape));
     let expected = alerts_on_the_embedded_log(&world, &shape, 20_000);
     assert!(outputs.alerts == expected, "the alerts differ from those of a single undisturbed run");
+}
+
+#[test]
+fn topics_are_joined_and_kills_change_nothing() {
+    let world = World::new();
+    let joined = JoinedWorld { source: fresh_topic(), connect: connect() };
+    world.file("joined.toml", joined.text());
+    world.lapwing(&["topics", "create", "joined.toml"]).succeeded();
+    let (mut topics, mut producer) = (kafka(), KafkaProducer::open(connection()).unwrap());
+    let run = ["run", "joined.toml", "--workers", "2"];
+    joined.produce_tables(&mut producer);
+    let running = world.start(&run);
+    eventually("the tables are forwarded", LIMIT, || joined.is_forwarded(&mut topics, false).then_some(()));
+    running.kill();
+    joined.produce_streams(&mut producer);
+    kill_again_and_again(&world, &run, &Kills { times: 4, epochs_max: 8, seed: 13 });
+    let mut running = world.start(&run);
+    eventually("the streams are forwarded", LIMIT, || joined.is_forwarded(&mut topics, true).then_some(()));
+    joined.produce_the_end(&mut producer);
+    eventually("all payments are joined", LIMIT, || {
+        assert!(running.is_alive(), "the run has ended:\n{}", running.err());
+        (topic_values(&mut topics, &joined.enriched()).len() >= 3_000).then_some(())
+    });
+    running.interrupt().succeeded();
+    joined.assert_joined(&mut topics);
 }

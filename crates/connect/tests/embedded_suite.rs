@@ -73,3 +73,10 @@ impl Fixture for Embedded {
 fn the_embedded_log_does_what_every_transport_must() {
     suite::run(Embedded::new);
 }
+
+#[test]
+fn the_embedded_log_reads_several_topics_as_one() {
+    suite::run_several(Embedded::new, |fixture, topics| {
+        Ok(Box::new(fixture.log.transport_of(topics, "several", 0, 1)?))
+    });
+}

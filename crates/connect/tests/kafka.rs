@@ -57,6 +57,15 @@ fn kafka_does_what_every_transport_must() {
 }
 
 #[test]
+fn kafka_reads_several_topics_as_one() {
+    let fixture = || Kafka(Processing::ExactlyOnce);
+    suite::run_several(fixture, |_, topics| {
+        let own = KafkaOptions { group: format!("{}-several", topics[0]), ..options(topics[0], "several") };
+        Ok(Box::new(KafkaTransport::open_with(own, &topics[1..])?))
+    });
+}
+
+#[test]
 fn kafka_does_it_at_least_once_too() {
     suite::run_at_least_once(|| Kafka(Processing::AtLeastOnce));
 }

@@ -1,8 +1,12 @@
 //! Takes each record to the partition of its entity, through an internal topic, so that the tasks behind it see all
 //! events of an entity in one order. It remembers nothing: where it stopped it goes on.
 //!
+//! **Joins.** The records of joined topics go into the same topic, each with the name of its join in a header. Where the
+//! join compares the entity they go to the partition of their key; otherwise every partition gets them.
+//!
 //! **Order.** A backlog comes partition by partition, and an hour of one before the same hour of the next would be late
-//! behind every watermark. So the partitions are merged by event time: a record waits until each of the others has one to
+//! behind every watermark. So the partitions of all topics are merged by event time, joined records before events of the
+//! same time: a record waits until each of the others has one to
 //! compare it with, but not longer than [`HOLD_MICROS`](crate::forward::HOLD_MICROS), or a quiet partition would hold up all.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,12 +15,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arrow::array::Array;
-use lapwing_vocabulary::{Epoch, Offset, OutputRecord, Partition, Polled, PortError, Records, Transport};
+use lapwing_vocabulary::position::lane_parts;
+use lapwing_vocabulary::{
+    Epoch, Header, Offset, OutputRecord, Partition, Polled, PortError, Position, Records, Transport,
+};
 
 use crate::aggregate::text_column;
 use crate::clock::Clock;
-use crate::decode::Decoder;
+use crate::decode::{DecodeOptions, Decoder};
 use crate::error::RunError;
+use crate::join::{JoinPlan, STREAM_HEADER};
 use crate::plan::Plan;
 use crate::render::source_header;
 use crate::status::{Status, add};
@@ -33,6 +41,18 @@ struct Held {
     time: i64,
     offset: Offset,
     record: OutputRecord,
+    /// Whether every partition gets it.
+    is_for_all: bool,
+}
+
+/// How the records of one topic are read, as far as their place and order go.
+struct Input {
+    decoder: Decoder,
+    key: String,
+    /// The join they belong to; `None` is the source.
+    join: Option<JoinPlan>,
+    /// Whether every partition gets each.
+    is_for_all: bool,
 }
 
 /// One worker of the repartitioning.
@@ -40,7 +60,10 @@ pub struct Forwarder<T> {
     transport: T,
     plan: Arc<Plan>,
     topic: Arc<str>,
-    decoder: Decoder,
+    /// Partitions of `topic`.
+    partitions: Partition,
+    /// The source, then the joined topics, as the transport numbers them.
+    inputs: Vec<Input>,
     status: Arc<Status>,
     clock: Arc<dyn Clock>,
 
@@ -56,24 +79,28 @@ pub struct Forwarder<T> {
 }
 
 impl<T: Transport> Forwarder<T> {
-    /// Prepares to forward the source topic of a pipeline to `topic`.
+    /// Prepares to forward the topics that `transport` reads, the source and then those of the joins, to `topic`, which has
+    /// so many partitions.
     pub fn new(
         transport: T,
         plan: &Arc<Plan>,
-        topic: &str,
+        (topic, partitions): (&str, Partition),
         status: Arc<Status>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, RunError> {
-        let mut options = plan.decode.clone();
-        options.schema = options.schema.narrowed(&[options.key.clone(), options.time.clone()]);
-        let decoder = Decoder::new(options).map_err(|fault| RunError::Plan(vec![fault]))?;
+        let sides = plan.joins.iter().map(|join| {
+            let is_for_all = !join.settings.is_by_entity(&plan.settings.source.key);
+            Input::new(&join.decode, Some(join.clone()), is_for_all)
+        });
+        let inputs = std::iter::once(Input::new(&plan.decode, None, false)).chain(sides).collect::<Result<_, _>>()?;
         let committed_at = clock.wall_micros();
         let (plan, topic) = (plan.clone(), topic.into());
         Ok(Self {
             transport,
             plan,
             topic,
-            decoder,
+            partitions,
+            inputs,
             status,
             clock,
             held: BTreeMap::new(),
@@ -153,22 +180,20 @@ impl<T: Transport> Forwarder<T> {
 
     /// Takes records in, to wait for their turn.
     fn hold(&mut self, records: &Records) {
-        let decoded = self.decoder.decode(records, 0..records.len());
-        let entities = text_column(&decoded.events.rows, &self.plan.settings.source.key);
-        // A record that does not decode goes on without a key: the task that meets it sets it aside with its reason.
-        let mut found: Vec<Option<(i64, Option<Vec<u8>>)>> = vec![None; records.len()];
-        for (row, index) in decoded.records.iter().enumerate() {
-            let key = entities.is_valid(row).then(|| entities.value(row).as_bytes().to_vec());
-            found[*index as usize] = Some((decoded.events.times[row].0, key));
-        }
+        let (at, partition) = lane_parts(records.partition());
+        // A transport delivers nothing of topics that it was not told to read.
+        let Some(input) = self.inputs.get_mut(at) else { return };
+        let found = input.look_at(records);
         if self.held.values().all(VecDeque::is_empty) {
             self.held_since = self.clock.wall_micros();
         }
         let queue = self.held.entry(records.partition()).or_default();
         for (index, found) in found.into_iter().enumerate() {
+            // A record that does not decode goes on without a key: the task that meets it sets it aside with its reason.
             let (time, key) = found.unwrap_or((i64::MIN, None));
-            let mut headers = records.headers(index).to_vec();
-            headers.push(source_header(&records.position(index)));
+            let position = Position { partition, ..records.position(index) };
+            let headers = input.headers(records.headers(index), &position);
+            let is_for_all = input.is_for_all && key.is_some();
             let record = OutputRecord {
                 topic: self.topic.clone(),
                 partition: None,
@@ -178,7 +203,7 @@ impl<T: Transport> Forwarder<T> {
                 // The moment it was first appended: latencies and clocks in the future are judged by it.
                 timestamp: records.timestamp(index),
             };
-            queue.push_back(Held { time, offset: records.offset(index), record });
+            queue.push_back(Held { time, offset: records.offset(index), record, is_for_all });
         }
     }
 
@@ -191,11 +216,20 @@ impl<T: Transport> Forwarder<T> {
         let all = all || !(0..HOLD_MICROS).contains(&waited) || count > HELD_MAX;
         let mut forwarded = 0;
         while all || self.held.values().all(|queue| !queue.is_empty()) {
-            let front = |(partition, queue): (&Partition, &VecDeque<Held>)| Some((queue.front()?.time, *partition));
-            let Some((_, partition)) = self.held.iter().filter_map(front).min() else { break };
+            let front = |(partition, queue): (&Partition, &VecDeque<Held>)| {
+                let is_event = lane_parts(*partition).0 == 0;
+                Some((queue.front()?.time, is_event, *partition))
+            };
+            let Some((_, _, partition)) = self.held.iter().filter_map(front).min() else { break };
             let Some(held) = self.held.get_mut(&partition).and_then(VecDeque::pop_front) else { break };
-            self.outputs.push((partition, held.record));
             self.positions.insert(partition, held.offset + 1);
+            match held.is_for_all {
+                false => self.outputs.push((partition, held.record)),
+                true => self.outputs.extend((0..self.partitions).map(|to| {
+                    let record = OutputRecord { partition: Some(to), ..held.record.clone() };
+                    (partition, record)
+                })),
+            }
             forwarded += 1;
         }
         if forwarded > 0 {
@@ -212,5 +246,43 @@ impl<T: Transport> Forwarder<T> {
         let outputs = std::mem::take(&mut self.outputs).into_iter().map(|(_, record)| record).collect();
         let positions = std::mem::take(&mut self.positions).into_iter().collect();
         Ok(self.transport.commit(Epoch { outputs, positions })?)
+    }
+}
+
+impl Input {
+    fn new(options: &DecodeOptions, join: Option<JoinPlan>, is_for_all: bool) -> Result<Self, RunError> {
+        let mut options = options.clone();
+        let wanted: Vec<String> = std::iter::once(options.key.clone()).chain(options.time.clone()).collect();
+        options.schema = options.schema.narrowed(&wanted);
+        let key = options.key.clone();
+        let decoder = Decoder::new(options).map_err(|fault| RunError::Plan(vec![fault]))?;
+        Ok(Self { decoder, key, join, is_for_all })
+    }
+
+    /// When each record happened, and its key; `None` where it does not decode.
+    fn look_at(&mut self, records: &Records) -> Vec<Option<(i64, Option<Vec<u8>>)>> {
+        let decoded = self.decoder.decode(records, 0..records.len());
+        let keys = text_column(&decoded.events.rows, &self.key);
+        let mut found = vec![None; records.len()];
+        for (row, index) in decoded.records.iter().enumerate() {
+            let key = keys.is_valid(row).then(|| keys.value(row).as_bytes().to_vec());
+            found[*index as usize] = Some((decoded.events.times[row].0, key));
+        }
+        for (index, found) in found.iter_mut().enumerate() {
+            if self.join.as_ref().is_some_and(|join| join.is_deletion(records.value(index))) {
+                *found = Some((records.timestamp(index), records.key(index).map(<[u8]>::to_vec)));
+            }
+        }
+        found
+    }
+
+    /// The headers a record goes on with: its own, its place, and its stream, which only this may name.
+    fn headers(&self, own: &[Header], position: &Position) -> Vec<Header> {
+        let own = own.iter().filter(|header| header.name != STREAM_HEADER).cloned();
+        let stream = self.join.iter().map(|join| {
+            let value = join.settings.name.clone().into_bytes();
+            Header { name: STREAM_HEADER.to_owned(), value }
+        });
+        own.chain([source_header(position)]).chain(stream).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The river: source → decode → enrich → aggregate → score → decide → commit.
+//! The river: source → decode → join → enrich → aggregate → score → decide → commit.
 //!
 //! A [`plan::Plan`] is compiled once from the [`settings`]. For each partition it makes a [`task::Task`], which takes
 //! records through the stages in one thread; a [`worker::Worker`] drives the tasks of its partitions over a transport
@@ -14,6 +14,8 @@ pub mod clock;
 pub mod decode;
 /// The inferred schema, kept.
 pub mod frozen;
+/// Other topics joined to the events.
+pub mod join;
 /// New columns by SQL and reference tables.
 pub mod enrich;
 /// Reference tables, watched and kept by content.

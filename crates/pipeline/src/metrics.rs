@@ -39,6 +39,7 @@ pub fn exposition(status: &Arc<Status>, topic: &str, now_micros: i64) -> String 
 impl Collector for Pipeline {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         self.events(&mut encoder)?;
+        self.joins(&mut encoder)?;
         self.alerts(&mut encoder)?;
         self.partitions(&mut encoder)?;
         self.machinery(&mut encoder)
@@ -86,6 +87,42 @@ impl Pipeline {
             counters(encoder, name, help, vec![(vec![], count)])?;
         }
         Ok(())
+    }
+
+    fn joins(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
+        let joins = self.status.joins();
+        if joins.is_empty() {
+            return Ok(());
+        }
+        let (mut events, mut records) = (Vec::new(), Vec::new());
+        for (name, counts) in joins {
+            let outcome = |outcome: &str| vec![("join", name.clone()), ("outcome", outcome.to_owned())];
+            let of_events =
+                [("matched", counts.matched), ("unmatched", counts.unmatched), ("no_match", counts.no_match)];
+            events.extend(of_events.map(|(name, count)| (outcome(name), count)));
+            let of_records = [
+                ("kept", counts.kept),
+                ("late", counts.late),
+                ("evicted", counts.evicted),
+                ("deleted", counts.deleted),
+                ("table_full", counts.refused),
+                ("match_cut", counts.cut),
+            ];
+            records.extend(of_records.map(|(name, count)| (outcome(name), count)));
+        }
+        counters(encoder, "join_events", "Events by what became of them at a join", events)?;
+        counters(encoder, "join_records", "Joined records by what became of them", records)?;
+        let plain = [
+            ("join_hurried_events", "Events that went on early because too many waited", get(&self.status.hurried)),
+            ("join_unknown_records", "Records of streams that are not joined", get(&self.status.strangers)),
+        ];
+        plain.into_iter().try_for_each(|(name, help, count)| counters(encoder, name, help, vec![(vec![], count)]))?;
+        let partitions = self.status.partitions();
+        let label = |partition: &i32| vec![("partition", partition.to_string())];
+        let rows = partitions.iter().map(|(number, partition)| (label(number), partition.join_rows as f64));
+        gauges(encoder, "join_rows", "Joined records remembered", None, rows.collect())?;
+        let waiting = partitions.iter().map(|(number, partition)| (label(number), partition.join_waiting as f64));
+        gauges(encoder, "join_waiting_events", "Events that wait for a join", None, waiting.collect())
     }
 
     fn alerts(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {

@@ -16,6 +16,7 @@ use crate::decode::schema::Schema;
 use crate::decode::{DecodeOptions, Decoder, Format};
 use crate::enrich::Enrich;
 use crate::error::RunError;
+use crate::join::{self, Join, JoinPlan, Joins, joined_schema};
 use crate::settings::{self, Inputs, Pipeline, Settings};
 
 /// What a plan is for: training reads columns that running does not.
@@ -52,6 +53,10 @@ pub struct Plan {
     pub rows: SchemaRef,
     /// What decode builds.
     pub decode: DecodeOptions,
+    /// What is joined to the events.
+    pub joins: Arc<[JoinPlan]>,
+    /// Columns of the events with what is joined to them.
+    pub(crate) joined: SchemaRef,
     /// Inputs of the model: columns and how they become numbers.
     pub inputs: Vec<InputSpec>,
     /// Detectors, each with its inputs.
@@ -83,7 +88,8 @@ impl Plan {
         extra: &[String],
     ) -> Result<Self, RunError> {
         let mut faults = Vec::new();
-        let events = schema.arrow();
+        let mut joins = join::compile(&settings, schema, &mut faults)?;
+        let events = join::with_all_columns(&schema.arrow(), &joins);
         let query = settings.enrich.query.clone();
         let (wide, wildcard) = enriched_schema(query.as_deref(), &events, tables)?;
         let graph = Graph::new(settings.features.clone());
@@ -120,12 +126,15 @@ impl Plan {
             return Err(RunError::Plan(faults));
         }
         let (enriched, read) = narrow(query.as_deref(), &events, tables, &needed)?;
+        joins.iter_mut().for_each(|join| join.narrow(&read));
         let mut decoded = read;
         decoded.extend([settings.source.key.clone(), settings.source.time.clone()]);
+        decoded.extend(joins.iter().map(|join| join.settings.on.clone()));
         let decode = decode_options(&settings, schema.narrowed(&decoded), header);
         Decoder::new(decode.clone()).map_err(|fault| RunError::Plan(vec![format!("[source] {fault}")]))?;
         // Without a query rows are what is decoded, event time included.
-        let enriched = if query.is_none() { decode.schema.arrow() } else { enriched };
+        let joined = joined_schema(&decode.schema.arrow(), &joins);
+        let enriched = if query.is_none() { joined.clone() } else { enriched };
         let rows = schema_with_features(if settings.window.is_some() { &scored } else { &enriched }, &graph);
         let digest = digest(&settings, schema);
         let memory = Blueprint {
@@ -146,6 +155,8 @@ impl Plan {
             topics,
             rows,
             decode,
+            joins: joins.into(),
+            joined,
             inputs,
             members,
             splices_original,
@@ -176,6 +187,18 @@ impl Plan {
             ),
         };
         Ok(Enrich::new(enricher, tables))
+    }
+
+    /// The join stage, with decode before it.
+    pub(crate) fn join(&self, partition: Partition) -> Result<Join, RunError> {
+        let made_of = Joins {
+            plans: self.joins.clone(),
+            events: self.decode.clone(),
+            schema: self.joined.clone(),
+            topic: self.source_name().into(),
+            lateness_micros: self.settings.source.watermark_micros,
+        };
+        Join::new(made_of, partition).map_err(|fault| RunError::Plan(vec![fault]))
     }
 
     /// The decide stage.
@@ -209,7 +232,7 @@ impl Plan {
         &self.digest
     }
 
-    /// The topic that the tasks read: the source topic or, with `repartition`, the internal one; for files, which have
+    /// The topic that the tasks read: the source topic or, with `repartition` or joins, the internal one; for files, which have
     /// none, the word `files`.
     pub fn source_name(&self) -> &str {
         &self.source_name
@@ -246,7 +269,7 @@ fn decode_options(settings: &Settings, schema: Schema, header: Option<Vec<String
         schema,
         format,
         key: settings.source.key.clone(),
-        time: settings.source.time.clone(),
+        time: Some(settings.source.time.clone()),
         max_future_micros: settings.source.max_future_micros,
         max_record_bytes: settings.max_record_bytes,
     }

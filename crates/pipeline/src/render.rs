@@ -159,6 +159,19 @@ pub(crate) fn write_window(window: &WindowRow, into: &mut Vec<u8>) {
     into.push(b',');
 }
 
+/// Writes the score of an event and whether it was flagged, as fields.
+pub(crate) fn write_score(score: f64, flagged: bool, into: &mut Vec<u8>) {
+    for (name, number) in [(SCORE_FIELD, Some(score)), (FLAG_FIELD, None)] {
+        write_text(name, into);
+        into.push(b':');
+        match number {
+            Some(number) => write_number(number, into),
+            None => into.extend_from_slice(if flagged { b"true" } else { b"false" }),
+        }
+        into.push(b',');
+    }
+}
+
 pub(crate) fn source_header(position: &Position) -> Header {
     Header { name: SOURCE_HEADER.to_owned(), value: position.to_string().into_bytes() }
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lapwing_vocabulary::{Alert, Partition, Reason, Severity};
 
+use crate::join::{Counts, JoinCounts, JoinPlan};
+
 /// How many of the newest alerts are kept in memory for the page and the terminal.
 const ALERTS_KEPT: usize = 500;
 /// Latency buckets grow by this factor, so that a quantile is exact to about 5 %.
@@ -47,6 +49,10 @@ pub struct Status {
     pub suppressed_open: AtomicU64,
     /// Rows beyond the threshold that were no finding in the light of the entity's recent scores.
     pub suppressed_no_news: AtomicU64,
+    /// Events that went on before their time, because too many waited for a join.
+    pub hurried: AtomicU64,
+    /// Records of streams that the pipeline does not join.
+    pub strangers: AtomicU64,
     /// Epochs committed.
     pub epochs: AtomicU64,
     /// Epochs thrown away because their partitions moved or the transport asked for a restart.
@@ -66,6 +72,7 @@ pub struct Status {
     /// Time spent per stage of [`STAGES`]. Units: nanoseconds.
     pub stage_nanos: [AtomicU64; STAGES.len()],
     dead_letters: [AtomicU64; Reason::ALL.len()],
+    joins: Mutex<BTreeMap<String, JoinCounts>>,
     alerts: Mutex<BTreeMap<(String, Severity), u64>>,
     partitions: Mutex<BTreeMap<Partition, PartitionStatus>>,
     model: Mutex<Option<String>>,
@@ -81,8 +88,12 @@ pub struct PartitionStatus {
     pub watermark_micros: Option<i64>,
     /// Entities remembered.
     pub entities: u64,
-    /// Bytes of memory held for them.
+    /// Bytes of memory held for them, and for joins.
     pub state_bytes: u64,
+    /// Records and rows of joined topics remembered.
+    pub join_rows: u64,
+    /// Events that wait for what may be joined to them.
+    pub join_waiting: u64,
     /// When the newest snapshot was written. Units: microseconds since the epoch.
     pub snapshot_at_micros: Option<i64>,
 }
@@ -127,6 +138,24 @@ impl Status {
     /// Records set aside in all.
     pub fn dead_letters_total(&self) -> u64 {
         self.dead_letters.iter().map(get).sum()
+    }
+
+    /// Adds what became of events and records at the joins.
+    pub(crate) fn count_joins(&self, plans: &[JoinPlan], counts: &Counts) {
+        if plans.is_empty() {
+            return;
+        }
+        add(&self.hurried, counts.hurried);
+        add(&self.strangers, counts.strangers);
+        let mut joins = locked(&self.joins);
+        for (plan, counts) in plans.iter().zip(&counts.joins) {
+            joins.entry(plan.settings.name.clone()).or_default().add(counts);
+        }
+    }
+
+    /// What became of events and records at each join, by its name.
+    pub fn joins(&self) -> BTreeMap<String, JoinCounts> {
+        locked(&self.joins).clone()
     }
 
     /// Notes a committed alert.

@@ -21,6 +21,8 @@ pub const HEADER_MESSAGE: &str = "__connect.errors.exception.message";
 pub enum Stage {
     /// Bytes to columns.
     Decode,
+    /// Other topics joined to the events.
+    Join,
     /// SQL and reference tables.
     Enrich,
 }
@@ -30,6 +32,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Decode => "decode",
+            Self::Join => "join",
             Self::Enrich => "enrich",
         }
     }
@@ -50,19 +53,22 @@ pub enum Reason {
     FutureTime,
     /// The record is larger than `max_record_bytes`.
     TooLarge,
+    /// The record is of a joined table that has as many keys as it may.
+    TableFull,
     /// The enrich query fails on the event: a division by zero, a text that is not a number.
     QueryFailed,
 }
 
 impl Reason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Malformed,
         Self::WrongType,
         Self::MissingKey,
         Self::MissingTime,
         Self::FutureTime,
         Self::TooLarge,
+        Self::TableFull,
         Self::QueryFailed,
     ];
 
@@ -75,6 +81,7 @@ impl Reason {
             Self::MissingTime => "missing_time",
             Self::FutureTime => "future_time",
             Self::TooLarge => "too_large",
+            Self::TableFull => "table_full",
             Self::QueryFailed => "query_failed",
         }
     }

@@ -94,6 +94,9 @@ pub enum Processing {
 /// repeat after [`Transport::resume`]; an epoch becomes visible to readers entirely or not at all; positions are
 /// those of the last committed epoch after any crash.
 ///
+/// A transport may read several topics as one. It then names partitions by [`lane`](crate::position::lane), here and in
+/// [`Records::partition`], and one epoch commits positions of all of them.
+///
 /// With [`Processing::AtLeastOnce`], which only Kafka has, the second part is weaker: outputs are visible one by one and
 /// before their positions are committed, so after a crash, a [`PortError::Restart`] or any other failed commit the
 /// outputs of that one epoch may be there, and are there again when its records have been processed again. Positions

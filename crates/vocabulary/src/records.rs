@@ -60,6 +60,18 @@ impl Records {
     /// its log (for files: read). Offsets must ascend; they may have gaps (transaction markers, compaction).
     pub fn push(&mut self, offset: Offset, timestamp: i64, key: Option<&[u8]>, value: &[u8], headers: Vec<Header>) {
         debug_assert!(self.offsets.last().is_none_or(|last| *last < offset), "offsets ascend");
+        self.push_anywhere(offset, timestamp, key, value, headers);
+    }
+
+    /// As [`Records::push`], for records that were put into another order than that of their log.
+    pub fn push_anywhere(
+        &mut self,
+        offset: Offset,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: &[u8],
+        headers: Vec<Header>,
+    ) {
         if !headers.is_empty() {
             self.headers.push((self.offsets.len() as u32, headers));
         }

@@ -13,12 +13,15 @@ mod pipeline;
 mod outputs;
 /// Killed again and again.
 mod killing;
+/// A pipeline with joins, and what must come of it.
+mod joined;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+pub(crate) use joined::JoinedWorld;
 pub(crate) use killing::{Kills, kill_again_and_again};
 pub(crate) use outputs::{
     Outputs, assert_each_once, embedded, events_of, field, field_values, lines, lines_text, topic_values,

@@ -33,10 +33,22 @@ impl EmbeddedLog {
         worker: usize,
         workers: usize,
     ) -> Result<EmbeddedTransport, PortError> {
+        self.transport_of(&[topic], group, worker, workers)
+    }
+
+    /// As [`EmbeddedLog::transport`], of several topics at once, whose partitions go by
+    /// [`lane`](lapwing_vocabulary::position::lane).
+    pub fn transport_of(
+        &self,
+        topics: &[&str],
+        group: &str,
+        worker: usize,
+        workers: usize,
+    ) -> Result<EmbeddedTransport, PortError> {
         if worker >= workers {
             return Err(PortError::Operator(format!("there is no worker {worker} among {workers}, counted from 0")));
         }
-        EmbeddedTransport::open(self.shared.clone(), topic, group, worker, workers)
+        EmbeddedTransport::open(self.shared.clone(), topics, group, worker, workers)
     }
 
     /// A producer that appends outside any epoch.

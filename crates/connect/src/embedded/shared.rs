@@ -30,12 +30,13 @@ pub(super) struct Shared {
     _owner: FolderOwner,
 }
 
-/// Who consumes, for an epoch's positions.
+/// Who consumes a topic, and how far.
 pub(super) struct Consumer<'a> {
     pub(super) topic: &'a Topic,
     pub(super) group: &'a Arc<str>,
     pub(super) claim: u64,
     pub(super) partitions: &'a [Partition],
+    pub(super) positions: Vec<(Partition, Offset)>,
 }
 
 impl Shared {
@@ -84,31 +85,29 @@ impl Shared {
     }
 
     /// Commits an epoch in one batch.
-    pub(super) fn commit(
-        &self,
-        outputs: &[OutputRecord],
-        positions: &[(Partition, Offset)],
-        consumer: &Consumer<'_>,
-    ) -> Result<(), PortError> {
-        check_positions(consumer.topic, positions)?;
+    pub(super) fn commit(&self, outputs: &[OutputRecord], consumers: &[Consumer<'_>]) -> Result<(), PortError> {
+        consumers.iter().try_for_each(|consumer| check_positions(consumer.topic, &consumer.positions))?;
         let _appending = self.appending();
-        self.check_claim(positions, consumer)?;
-        let source = positions.first().or(consumer.partitions.first().map(|first| (*first, 0)).as_ref()).copied();
-        let mut keyless = Keyless::WithSource(source.map_or(0, |(partition, _)| partition));
+        consumers.iter().try_for_each(|consumer| self.check_claim(consumer))?;
+        let moved = consumers.iter().find_map(|consumer| Some(consumer.positions.first()?.0));
+        let held = consumers.iter().find_map(|consumer| consumer.partitions.first().copied());
+        let mut keyless = Keyless::WithSource(moved.or(held).unwrap_or(0));
         let mut draft = self.draft(outputs, &mut keyless)?;
         let mut batch = self.store.batch();
         draft.write(&self.store, &mut batch)?;
-        for (partition, offset) in positions {
-            batch.put_position(consumer.topic, *partition, consumer.group, *offset);
+        for consumer in consumers {
+            for (partition, offset) in &consumer.positions {
+                batch.put_position(consumer.topic, *partition, consumer.group, *offset);
+            }
         }
         batch.commit("commit an epoch to the embedded log", true)?;
         self.publish(draft);
         Ok(())
     }
 
-    fn check_claim(&self, positions: &[(Partition, Offset)], consumer: &Consumer<'_>) -> Result<(), PortError> {
+    fn check_claim(&self, consumer: &Consumer<'_>) -> Result<(), PortError> {
         let published = self.published();
-        let Consumer { topic, group, claim, partitions } = consumer;
+        let Consumer { topic, group, claim, partitions, positions } = consumer;
         let concerned = positions.iter().map(|(partition, _)| partition).chain(*partitions);
         for partition in concerned {
             if !published.holds(group, topic.id, *partition, *claim) {

@@ -2,6 +2,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use lapwing_vocabulary::port::{Assignment, Backlog};
+use lapwing_vocabulary::position::{lane, lane_parts};
 use lapwing_vocabulary::{Epoch, Offset, Partition, Polled, PortError, Records, Transport};
 
 use super::catalog::Topic;
@@ -9,16 +10,15 @@ use super::cursor::Cursor;
 use super::published::Published;
 use super::shared::{Consumer, Shared};
 
-/// One worker's share of a topic. Its partitions are fixed; it loses them only to a later worker of the same group
-/// that claims them.
+/// One worker's share of a topic, or of several. Its partitions are fixed; it loses them only to a later worker of the same
+/// group that claims them.
 pub struct EmbeddedTransport {
     // Given.
     shared: Arc<Shared>,
-    topic: Arc<Topic>,
     group: Arc<str>,
-    claim: u64,
-    partitions: Vec<Partition>,
     // Changing.
+    /// What it holds of each topic.
+    claims: Vec<Claim>,
     shares: Vec<Share>,
     announced: bool,
     /// Whether the source ends where its partitions ended at the start.
@@ -27,9 +27,22 @@ pub struct EmbeddedTransport {
     turn: usize,
 }
 
+/// What a worker holds of a topic.
+struct Claim {
+    topic: Arc<Topic>,
+    number: u64,
+    partitions: Vec<Partition>,
+}
+
 /// A partition of the worker.
 struct Share {
+    topic: Arc<Topic>,
+    /// The claim it belongs to.
+    claim: u64,
+    /// Its number within the topic.
     partition: Partition,
+    /// Its number for the worker.
+    lane: Partition,
     /// First offset to deliver unless the worker says otherwise.
     start: Offset,
     /// `None` until the worker resumes.
@@ -50,39 +63,44 @@ enum Next {
 impl EmbeddedTransport {
     pub(super) fn open(
         shared: Arc<Shared>,
-        name: &str,
+        names: &[&str],
         group: &str,
         worker: usize,
         workers: usize,
     ) -> Result<Self, PortError> {
-        let mut published = shared.published();
-        let listed = published.get(name).cloned().ok_or_else(|| published.missing(name, shared.store.folder()))?;
         let group: Arc<str> = Arc::from(group);
-        let partitions: Vec<Partition> =
-            (0..listed.topic.layout.partitions).filter(|number| *number as usize % workers == worker).collect();
-        let claim = published.claim(&group, listed.topic.id, &partitions);
+        let (mut claims, mut shares) = (Vec::new(), Vec::new());
+        let mut published = shared.published();
+        let listed = names.iter().map(|name| {
+            let listed = published.get(name).cloned();
+            listed.ok_or_else(|| published.missing(name, shared.store.folder()))
+        });
+        // Nothing is taken from another worker unless all is there.
+        for (index, listed) in listed.collect::<Result<Vec<_>, _>>()?.into_iter().enumerate() {
+            let topic = listed.topic;
+            let partitions: Vec<Partition> =
+                (0..topic.layout.partitions).filter(|number| *number as usize % workers == worker).collect();
+            let number = published.claim(&group, topic.id, &partitions);
+            for partition in &partitions {
+                let lane = lane(index, *partition).ok_or_else(|| {
+                    let text = format!("read {} topics at once: that is too many, or too many partitions", names.len());
+                    PortError::Operator(text)
+                })?;
+                let (topic, claim, partition) = (topic.clone(), number, *partition);
+                shares.push(Share { topic, claim, partition, lane, start: 0, cursor: None, stop: None });
+            }
+            claims.push(Claim { topic, number, partitions });
+        }
         drop(published);
         shared.grown.notify_all();
-        let share = |partition: &Partition| Share { partition: *partition, start: 0, cursor: None, stop: None };
-        let shares = partitions.iter().map(share).collect();
-        Ok(Self {
-            shared,
-            topic: listed.topic,
-            group,
-            claim,
-            partitions,
-            shares,
-            announced: false,
-            finite: false,
-            turn: 0,
-        })
+        Ok(Self { shared, group, claims, shares, announced: false, finite: false, turn: 0 })
     }
 
     /// Makes the source finite: it ends where the partitions end now.
     pub fn until_end(mut self) -> Self {
         let published = self.shared.published();
         for share in &mut self.shares {
-            share.stop = Some(end(&published, &self.topic, share.partition));
+            share.stop = Some(end(&published, &share.topic, share.partition));
         }
         drop(published);
         self.finite = true;
@@ -100,7 +118,7 @@ impl EmbeddedTransport {
         }
         let count = self.shares.len();
         for share in (0..count).map(|step| (self.turn + step) % count) {
-            let until = self.shares[share].until(published, &self.topic);
+            let until = self.shares[share].until(published);
             if self.shares[share].cursor.as_ref().is_some_and(|cursor| cursor.next() < until) {
                 return Next::Deliver { share, until };
             }
@@ -109,8 +127,8 @@ impl EmbeddedTransport {
     }
 
     fn lost(&self, published: &Published) -> Vec<Partition> {
-        let holds = |share: &Share| published.holds(&self.group, self.topic.id, share.partition, self.claim);
-        self.shares.iter().filter(|share| !holds(share)).map(|share| share.partition).collect()
+        let holds = |share: &Share| published.holds(&self.group, share.topic.id, share.partition, share.claim);
+        self.shares.iter().filter(|share| !holds(share)).map(|share| share.lane).collect()
     }
 
     /// Waits for something to do. `Next::Wait` if there is nothing within `wait`.
@@ -126,13 +144,13 @@ impl EmbeddedTransport {
     fn announce(&mut self) -> Result<Vec<Assignment>, PortError> {
         let mut assignments = Vec::with_capacity(self.shares.len());
         for share in &mut self.shares {
-            let committed = self.shared.store.position(&self.topic, share.partition, &self.group)?;
+            let committed = self.shared.store.position(&share.topic, share.partition, &self.group)?;
             let earliest = {
                 let published = self.shared.published();
-                published.get(&self.topic.name).map_or(0, |listed| listed.heads[share.partition as usize].earliest)
+                published.get(&share.topic.name).map_or(0, |listed| listed.heads[share.partition as usize].earliest)
             };
             share.start = committed.unwrap_or(earliest).max(earliest);
-            assignments.push(Assignment { partition: share.partition, committed, earliest });
+            assignments.push(Assignment { partition: share.lane, committed, earliest });
         }
         self.announced = true;
         Ok(assignments)
@@ -141,27 +159,38 @@ impl EmbeddedTransport {
     fn deliver(&mut self, share: usize, until: Offset, records_max: usize) -> Result<Records, PortError> {
         self.turn = (share + 1) % self.shares.len();
         let share = &mut self.shares[share];
-        let mut records = Records::new(self.topic.name.clone(), share.partition);
+        let mut records = Records::new(share.topic.name.clone(), share.lane);
         if let Some(cursor) = &mut share.cursor {
             cursor.fill(&self.shared.store, until, records_max, &mut records)?;
         }
         Ok(records)
     }
 
-    fn share(&mut self, partition: Partition) -> Option<&mut Share> {
-        self.shares.iter_mut().find(|share| share.partition == partition)
+    fn share(&mut self, lane: Partition) -> Option<&mut Share> {
+        self.shares.iter_mut().find(|share| share.lane == lane)
     }
 
-    fn forget(&mut self, partitions: &[Partition]) {
-        self.shares.retain(|share| !partitions.contains(&share.partition));
-        self.partitions.retain(|partition| !partitions.contains(partition));
+    fn forget(&mut self, lanes: &[Partition]) {
+        self.shares.retain(|share| !lanes.contains(&share.lane));
+        for (topic, partition) in lanes.iter().map(|lane| lane_parts(*lane)) {
+            if let Some(claim) = self.claims.get_mut(topic) {
+                claim.partitions.retain(|held| *held != partition);
+            }
+        }
         self.turn = 0;
     }
 }
 
+impl Claim {
+    fn consumer<'a>(&'a self, group: &'a Arc<str>) -> Consumer<'a> {
+        let Self { topic, number, partitions } = self;
+        Consumer { topic, group, claim: *number, partitions, positions: Vec::new() }
+    }
+}
+
 impl Share {
-    fn until(&self, published: &Published, topic: &Topic) -> Offset {
-        let end = end(published, topic, self.partition);
+    fn until(&self, published: &Published) -> Offset {
+        let end = end(published, &self.topic, self.partition);
         self.stop.map_or(end, |stop| stop.min(end))
     }
 
@@ -201,11 +230,12 @@ impl Transport for EmbeddedTransport {
     }
 
     fn resume(&mut self, partition: Partition, offset: Offset) -> Result<(), PortError> {
-        let topic = self.topic.clone();
+        let (topic, number) = lane_parts(partition);
+        let name = self.claims.get(topic).map_or(String::new(), |claim| claim.topic.name.to_string());
         let Some(share) = self.share(partition) else {
-            return Err(PortError::Restart(format!("{}[{partition}] does not belong to this worker", topic.name)));
+            return Err(PortError::Restart(format!("{name}[{number}] does not belong to this worker")));
         };
-        share.cursor = Some(Cursor::new(topic, partition, offset));
+        share.cursor = Some(Cursor::new(share.topic.clone(), share.partition, offset));
         Ok(())
     }
 
@@ -218,16 +248,22 @@ impl Transport for EmbeddedTransport {
         if epoch.is_empty() {
             return Ok(());
         }
-        let consumer =
-            Consumer { topic: &self.topic, group: &self.group, claim: self.claim, partitions: &self.partitions };
-        self.shared.commit(&epoch.outputs, &epoch.positions, &consumer)
+        let mut consumers: Vec<Consumer<'_>> = self.claims.iter().map(|claim| claim.consumer(&self.group)).collect();
+        for (lane, offset) in &epoch.positions {
+            let (topic, partition) = lane_parts(*lane);
+            let Some(consumer) = consumers.get_mut(topic).filter(|_| *lane >= 0) else {
+                return Err(PortError::Operator(format!("commit a position of [{lane}]: there is no such place")));
+            };
+            consumer.positions.push((partition, *offset));
+        }
+        self.shared.commit(&epoch.outputs, &consumers)
     }
 
     fn backlog(&mut self) -> Result<Backlog, PortError> {
         let published = self.shared.published();
         let left = |share: &Share| {
             let next = share.cursor.as_ref().map_or(share.start, Cursor::next);
-            (share.until(&published, &self.topic) - next).max(0) as u64
+            (share.until(&published) - next).max(0) as u64
         };
         Ok(Backlog { records: self.shares.iter().map(left).sum() })
     }

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use lapwing_vocabulary::Partition;
 use rdkafka::config::RDKafkaLogLevel;
@@ -8,12 +8,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, TopicPartitionList};
 use tracing::{debug, error, info, warn};
 
 use super::fault::code_of;
 use super::options::LOG_TARGET;
+use super::subscribed::Subscribed;
 
 /// A change of assignment, in the order in which the group decided.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,6 +72,7 @@ fn pass_on(level: RDKafkaLogLevel, facility: &str, line: &str) {
 /// What the consumer's callbacks leave for the worker.
 #[derive(Debug, Default)]
 pub(super) struct ConsumerSide {
+    subscribed: Arc<Subscribed>,
     changes: Shared<VecDeque<Change>>,
     /// Set when the worker is gone, so that revocations are acknowledged without it.
     closing: AtomicBool,
@@ -78,6 +81,11 @@ pub(super) struct ConsumerSide {
 }
 
 impl ConsumerSide {
+    /// That of a consumer of these topics.
+    pub(super) fn new(subscribed: Arc<Subscribed>) -> Self {
+        Self { subscribed, ..Self::default() }
+    }
+
     /// The next change of assignment.
     pub(super) fn next_change(&self) -> Option<Change> {
         self.changes.with(VecDeque::pop_front)
@@ -101,7 +109,7 @@ impl ClientContext for ConsumerSide {
 
 impl ConsumerContext for ConsumerSide {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let partitions = list.elements().iter().map(|element| element.partition()).collect::<Vec<_>>();
+        let partitions = self.subscribed.lanes(list);
         let change = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             acknowledge_assignment(consumer);
             Change::Assigned(partitions)
@@ -124,9 +132,12 @@ fn acknowledge_assignment(consumer: &BaseConsumer<ConsumerSide>) {
 
 /// Takes `partitions` from librdkafka, which acknowledges their revocation. Only those that were resumed are there.
 pub(super) fn give_up(consumer: &BaseConsumer<ConsumerSide>, partitions: &[Partition]) {
+    let subscribed = &consumer.context().subscribed;
     let mut fetching = TopicPartitionList::new();
     if let Ok(assigned) = consumer.assignment() {
-        for element in assigned.elements().iter().filter(|element| partitions.contains(&element.partition())) {
+        let lane = |element: &TopicPartitionListElem<'_>| subscribed.lane(element.topic(), element.partition());
+        let given_up = |lane: Option<Partition>| lane.is_some_and(|lane| partitions.contains(&lane));
+        for element in assigned.elements().iter().filter(|element| given_up(lane(element))) {
             fetching.add_partition(element.topic(), element.partition());
         }
     }

@@ -27,6 +27,8 @@ mod context;
 mod native;
 /// Waiting for a broker and a topic to be there.
 mod reach;
+/// The topics that are read, and their partitions as one list of lanes.
+mod subscribed;
 /// Which partitions this worker holds, and how far each has been read.
 mod holdings;
 /// Records fetched but not yet handed out, by partition.

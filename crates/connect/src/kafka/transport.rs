@@ -1,4 +1,3 @@
-use std::ffi::CString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use super::options::{KafkaConnection, KafkaOptions, configuration_fault};
 use super::outbox::{Group, Outbox};
 use super::patience::Deadline;
 use super::reach;
+use super::subscribed::Subscribed;
 use super::transaction::Failure;
 
 /// One worker: a member of the consumer group, and the producer of its epochs.
@@ -26,8 +26,7 @@ pub struct KafkaTransport {
     // Given.
     options: KafkaOptions,
     connection: KafkaConnection,
-    topic: Arc<str>,
-    topic_name: CString,
+    subscribed: Arc<Subscribed>,
     // Changing.
     consumer: BaseConsumer<ConsumerSide>,
     /// `None` after it was fenced or left an outcome open; the next poll opens a new one.
@@ -43,21 +42,31 @@ pub struct KafkaTransport {
 impl KafkaTransport {
     /// Connects, fences an earlier worker of the same transactional name, and joins the group.
     pub fn open(options: KafkaOptions) -> Result<Self, PortError> {
+        Self::open_with(options, &[])
+    }
+
+    /// As [`KafkaTransport::open`], reading `others` besides the topic of the options, as one: their partitions go by
+    /// [`lane`](lapwing_vocabulary::position::lane), the options' topic first.
+    pub fn open_with(options: KafkaOptions, others: &[&str]) -> Result<Self, PortError> {
+        let names: Vec<&str> = std::iter::once(options.topic.as_str()).chain(others.iter().copied()).collect();
+        let subscribed = Arc::new(Subscribed::new(&names));
         let connection = options.connection();
         let config = connection.consumer(&options.group)?;
-        let consumer: BaseConsumer<ConsumerSide> =
-            config.create_with_context(ConsumerSide::default()).map_err(|error| configuration_fault(&error))?;
+        let consumer: BaseConsumer<ConsumerSide> = config
+            .create_with_context(ConsumerSide::new(subscribed.clone()))
+            .map_err(|error| configuration_fault(&error))?;
         let deadline = Deadline::after(connection.give_up_after);
         let complaints = &consumer.context().complaints;
-        reach::existing_topic(consumer.client(), complaints, &connection, &options.topic, deadline)?;
+        for name in &names {
+            reach::existing_topic(consumer.client(), complaints, &connection, name, deadline)?;
+        }
         let outbox = Outbox::open(&connection, &options)?;
         consumer
-            .subscribe(&[&options.topic])
-            .map_err(|error| PortError::Operator(format!("subscribe to `{}`: {error}", options.topic)))?;
-        info!(topic = options.topic, group = options.group, "joined the consumer group");
+            .subscribe(&names)
+            .map_err(|error| PortError::Operator(format!("subscribe to {}: {error}", subscribed.shown())))?;
+        info!(topics = subscribed.shown(), group = options.group, "joined the consumer group");
         Ok(Self {
-            topic: Arc::from(options.topic.as_str()),
-            topic_name: native::c_name(&options.topic),
+            subscribed,
             options,
             connection,
             consumer,
@@ -83,12 +92,15 @@ impl KafkaTransport {
     fn receive(&mut self, wait: Duration) -> Result<bool, PortError> {
         match self.consumer.poll(wait) {
             Some(Ok(message)) => {
-                keep(&mut self.holdings, &mut self.inbox, &self.topic, &message);
+                keep(&mut self.holdings, &mut self.inbox, &self.subscribed, &message);
                 self.outage = None;
                 Ok(true)
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
-                self.holdings.exhausted(partition, self.end_of(partition));
+                // Of which topic it does not say; then markers at the end of a partition count as backlog.
+                if !self.subscribed.is_several() {
+                    self.holdings.exhausted(partition, self.end_of(partition));
+                }
                 self.outage = None;
                 Ok(true)
             }
@@ -97,8 +109,9 @@ impl KafkaTransport {
         }
     }
 
-    fn end_of(&self, partition: Partition) -> Option<Offset> {
-        native::cached_end(self.consumer.client(), &self.topic_name, partition)
+    fn end_of(&self, lane: Partition) -> Option<Offset> {
+        let (_, c_name, partition) = self.subscribed.place(lane)?;
+        native::cached_end(self.consumer.client(), c_name, partition)
     }
 
     /// Acts on an error of the consumer; most are retried by librdkafka itself.
@@ -108,20 +121,25 @@ impl KafkaTransport {
             // A broker that is just starting may say so of a topic that is there.
             Meaning::NoTopic => {
                 let deadline = Deadline::after(self.options.give_up_after);
-                let complaints = &self.consumer.context().complaints;
-                reach::existing_topic(self.consumer.client(), complaints, &self.connection, &self.topic, deadline)
+                let (client, complaints) = (self.consumer.client(), &self.consumer.context().complaints);
+                let names = self.subscribed.names();
+                let exists = |name| reach::existing_topic(client, complaints, &self.connection, name, deadline);
+                names.into_iter().try_for_each(exists)
             }
-            Meaning::Denied => Err(fault::denied(address, &format!("read topic `{}`", self.topic), &error.to_string())),
+            Meaning::Denied => {
+                let what = format!("read topic {}", self.subscribed.shown());
+                Err(fault::denied(address, &what, &error.to_string()))
+            }
             Meaning::Fenced => Err(PortError::Operator(format!(
-                "read topic `{}`: {error}: another worker uses the same `group.instance.id` of [connect.kafka]",
-                self.topic
+                "read topic {}: {error}: another worker uses the same `group.instance.id` of [connect.kafka]",
+                self.subscribed.shown()
             ))),
             Meaning::Unreachable => {
                 self.outage.get_or_insert_with(|| Deadline::after(self.options.give_up_after));
                 Ok(())
             }
             _ => {
-                warn!(%error, topic = %self.topic, "the consumer reports a fault and goes on");
+                warn!(%error, topics = self.subscribed.shown(), "the consumer reports a fault and goes on");
                 Ok(())
             }
         }
@@ -130,7 +148,7 @@ impl KafkaTransport {
     /// While no broker answered last time: asks again, and gives up when it took too long.
     fn check_outage(&mut self) -> Result<(), PortError> {
         let Some(deadline) = self.outage else { return Ok(()) };
-        let Err(error) = self.consumer.fetch_metadata(Some(&self.topic), deadline.for_one_call()) else {
+        let Err(error) = self.consumer.fetch_metadata(Some(&self.options.topic), deadline.for_one_call()) else {
             info!(address = self.connection.address(), "kafka answers again");
             self.outage = None;
             return Ok(());
@@ -179,7 +197,7 @@ impl KafkaTransport {
                 Ok(Some(Polled::Assigned(found.into_iter().map(|(assignment, _)| assignment).collect())))
             }
             Err(error) => {
-                let what = format!("look up committed positions of topic `{}`", self.topic);
+                let what = format!("look up committed positions of topic {}", self.subscribed.shown());
                 // The broker keeps such positions back; it looks like silence.
                 let hint = "or a transaction that never ended holds them: see `kafka-transactions.sh find-hanging`";
                 let reason = format!("{error}, {hint}");
@@ -192,13 +210,16 @@ impl KafkaTransport {
     /// Committed and first position of each partition, and its end.
     fn look_up(&self, partitions: &[Partition], deadline: Deadline) -> KafkaResult<Vec<(Assignment, Offset)>> {
         let mut asked = TopicPartitionList::new();
-        partitions.iter().for_each(|partition| _ = asked.add_partition(&self.topic, *partition));
+        for (name, _, partition) in partitions.iter().filter_map(|lane| self.subscribed.place(*lane)) {
+            asked.add_partition(name, partition);
+        }
         let answer = self.consumer.committed_offsets(asked, deadline.for_one_call())?;
         let mut found = Vec::with_capacity(partitions.len());
         for element in answer.elements() {
             element.error()?;
-            let partition = element.partition();
-            let (earliest, end) = self.consumer.fetch_watermarks(&self.topic, partition, deadline.for_one_call())?;
+            let (topic, partition) = (element.topic(), element.partition());
+            let (earliest, end) = self.consumer.fetch_watermarks(topic, partition, deadline.for_one_call())?;
+            let Some(partition) = self.subscribed.lane(topic, partition) else { continue };
             let committed = match element.offset() {
                 KafkaOffset::Offset(offset) => Some(offset),
                 _ => None,
@@ -220,7 +241,7 @@ impl KafkaTransport {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let what = format!("{what} of topic `{}`", self.topic);
+            let what = format!("{what} of topic {}", self.subscribed.shown());
             let code = fault::code_of(&error);
             reach::still_waiting(&self.connection, &what, code, &error.to_string(), deadline)?;
         }
@@ -267,9 +288,11 @@ impl KafkaTransport {
 
     fn write(&mut self, epoch: &Epoch) -> Result<Result<(), Failure>, PortError> {
         let mut list = TopicPartitionList::with_capacity(epoch.positions.len());
-        for (partition, offset) in &epoch.positions {
-            list.add_partition_offset(&self.topic, *partition, KafkaOffset::Offset(*offset))
-                .map_err(|error| PortError::Operator(format!("position {offset} of [{partition}]: {error}")))?;
+        for (lane, offset) in &epoch.positions {
+            // Only lanes that are held come here, see `commit`.
+            let Some((name, _, partition)) = self.subscribed.place(*lane) else { continue };
+            list.add_partition_offset(name, partition, KafkaOffset::Offset(*offset))
+                .map_err(|error| PortError::Operator(format!("position {offset} of {name}[{partition}]: {error}")))?;
         }
         self.open_outbox()?;
         let group = Group { consumer: &self.consumer, connection: &self.connection, name: &self.options.group };
@@ -307,7 +330,7 @@ impl Transport for KafkaTransport {
 
     fn resume(&mut self, partition: Partition, offset: Offset) -> Result<(), PortError> {
         if !self.holdings.may_resume(partition) {
-            return Err(self.restart(format!("{}[{partition}] does not belong to this worker", self.topic)));
+            return Err(self.restart(format!("{} does not belong to this worker", self.subscribed.show(partition))));
         }
         let deadline = Deadline::after(self.options.give_up_after);
         self.patiently("start reading", deadline, |transport| transport.start(partition, offset, deadline))?;
@@ -329,7 +352,8 @@ impl Transport for KafkaTransport {
         if let Some((partition, _)) =
             epoch.positions.iter().find(|(partition, _)| !self.holdings.may_commit(*partition))
         {
-            let text = format!("epoch not committed: {}[{partition}] no longer belongs to this worker", self.topic);
+            let place = self.subscribed.show(*partition);
+            let text = format!("epoch not committed: {place} no longer belongs to this worker");
             return Err(self.restart(text));
         }
         match self.write(&epoch)? {
@@ -350,10 +374,12 @@ impl Transport for KafkaTransport {
 
 impl KafkaTransport {
     /// Hands a partition to librdkafka, or moves it if it is there already.
-    fn start(&self, partition: Partition, offset: Offset, deadline: Deadline) -> KafkaResult<()> {
+    fn start(&self, lane: Partition, offset: Offset, deadline: Deadline) -> KafkaResult<()> {
+        // Only lanes that are held are resumed.
+        let Some((name, _, partition)) = self.subscribed.place(lane) else { return Ok(()) };
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.topic, partition, KafkaOffset::Offset(offset))?;
-        if self.consumer.assignment()?.find_partition(&self.topic, partition).is_none() {
+        list.add_partition_offset(name, partition, KafkaOffset::Offset(offset))?;
+        if self.consumer.assignment()?.find_partition(name, partition).is_none() {
             return self.consumer.incremental_assign(&list);
         }
         let moved = self.consumer.seek_partitions(list, deadline.for_one_call())?;
@@ -366,18 +392,17 @@ impl Drop for KafkaTransport {
     fn drop(&mut self) {
         self.consumer.context().close();
         let Ok(held) = self.consumer.assignment() else { return };
-        let partitions = held.elements().iter().map(|element| element.partition()).collect::<Vec<_>>();
-        context::give_up(&self.consumer, &partitions);
+        context::give_up(&self.consumer, &self.subscribed.lanes(&held));
     }
 }
 
 /// Copies a message into the inbox if it is to be delivered.
-fn keep(holdings: &mut Holdings, inbox: &mut Inbox, topic: &Arc<str>, message: &BorrowedMessage<'_>) {
-    let (partition, offset) = (message.partition(), message.offset());
-    if !holdings.admit(partition, offset) {
-        return;
+fn keep(holdings: &mut Holdings, inbox: &mut Inbox, subscribed: &Subscribed, message: &BorrowedMessage<'_>) {
+    let Some(lane) = subscribed.lane(message.topic(), message.partition()) else { return };
+    let Some((topic, _, _)) = subscribed.place(lane) else { return };
+    if holdings.admit(lane, message.offset()) {
+        inbox.push(topic, lane, fetched(message));
     }
-    inbox.push(topic, partition, fetched(message));
 }
 
 /// A message as a record; Kafka counts milliseconds, we count microseconds.

@@ -9,10 +9,14 @@ mod worker;
 mod reading;
 /// Committing: whole epochs, positions, crashes, successors.
 mod committing;
+/// Several topics read as one.
+mod several;
 
 use std::sync::Arc;
 
 use lapwing_vocabulary::{Header, OutputRecord, PortError, Transport};
+
+pub use several::{OpenSeveral, run_several};
 
 /// How a transport is reached by the suite.
 pub trait Fixture {

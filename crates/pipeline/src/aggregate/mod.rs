@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray};
 use lapwing_features::{Dedup, Graph, Lateness, OpenWindow, ScoredWindows, Timeliness, Watermark};
 use lapwing_state::{EntityTable, StateError};
-use lapwing_vocabulary::{EventBatch, EventTime};
+use lapwing_vocabulary::{EventBatch, EventTime, Offset};
 
 use crate::enrich::pick;
 
@@ -96,6 +96,7 @@ pub struct Entity {
 }
 
 /// What becomes of an event before any feature is computed.
+#[derive(Clone, Copy)]
 enum Judged {
     Repeat,
     OnTime,
@@ -134,6 +135,25 @@ impl Aggregate {
         self.rows_of(closed, origin).map(Some)
     }
 
+    /// Judges the row of an event. The rows that a join made of one event follow each other, and what holds for the
+    /// first holds for all.
+    #[inline]
+    fn judge_row(
+        &mut self,
+        events: &EventBatch,
+        row: usize,
+        ids: Option<&StringArray>,
+        before: &mut Option<(Offset, Judged)>,
+    ) -> Judged {
+        let offset = events.offsets[row];
+        let judged = match *before {
+            Some((of, judged)) if of == offset => judged,
+            _ => self.judge(events.times[row], events.arrived[row], present(ids, row)),
+        };
+        *before = Some((offset, judged));
+        judged
+    }
+
     /// Judges an event by what was known before it, and moves the watermark.
     #[inline]
     fn judge(&mut self, time: EventTime, arrived: i64, id: Option<&str>) -> Judged {
@@ -158,10 +178,10 @@ impl Aggregate {
         let peers: Vec<StringArray> = self.graph.peers().iter().map(|name| text_column(&events.rows, name)).collect();
         let (mut late, mut on_time, mut repeats) = (Vec::new(), Vec::with_capacity(events.len()), 0);
         let mut features = self.feature_columns(events.len());
-        let mut block = Block::default();
+        let (mut block, mut before) = (Block::default(), None);
         for row in 0..events.len() {
             let time = events.times[row];
-            match self.judge(time, events.arrived[row], present(ids.as_ref(), row)) {
+            match self.judge_row(&events, row, ids.as_ref(), &mut before) {
                 Judged::Repeat => {
                     repeats += 1;
                     continue;

@@ -14,7 +14,7 @@ use lapwing_state::StateError;
 use lapwing_vocabulary::{EventBatch, EventTime, Partition};
 
 use super::columns::{number_column, text_column, value};
-use super::{Aggregate, Aggregated, Judged, Scratch, load_groups, present, store_groups};
+use super::{Aggregate, Aggregated, Judged, Scratch, load_groups, store_groups};
 use crate::settings::{WINDOW_END, WINDOW_EVENTS, WINDOW_SECONDS, WINDOW_START, Window};
 
 /// What a row of a window is, besides its columns.
@@ -72,11 +72,11 @@ impl Aggregate {
         let names = self.windows.iter().flat_map(|windows| windows.columns().iter());
         let columns: Vec<Float64Array> = names.map(|name| number_column(&events.rows, name)).collect();
         let (mut due, mut late, mut repeats, mut taken) = (Vec::new(), Vec::new(), 0, 0);
-        let (mut inputs, mut closed) = (vec![f64::NAN; columns.len()], Vec::new());
+        let (mut inputs, mut closed, mut before) = (vec![f64::NAN; columns.len()], Vec::new(), None);
         for row in 0..events.len() {
             let (time, arrived) = (events.times[row], events.arrived[row]);
             // An event behind the watermark may still amend a window that is kept.
-            if let Judged::Repeat = self.judge(time, arrived, present(ids.as_ref(), row)) {
+            if let Judged::Repeat = self.judge_row(&events, row, ids.as_ref(), &mut before) {
                 repeats += 1;
                 continue;
             }

@@ -40,14 +40,14 @@ pub enum Format {
 /// What decode is told.
 #[derive(Clone, Debug)]
 pub struct DecodeOptions {
-    /// The columns to build; must contain `key` and `time`.
+    /// The columns to build; must contain `key` and, if there is one, `time`.
     pub schema: Schema,
     /// How records are written.
     pub format: Format,
     /// Column of the entity.
     pub key: String,
-    /// Column of event time.
-    pub time: String,
+    /// Column of event time; `None` takes the record's own timestamp.
+    pub time: Option<String>,
     /// How far event time may run ahead of the record's own timestamp. Units: microseconds.
     pub max_future_micros: i64,
     /// Larger records are set aside. Units: bytes.
@@ -76,7 +76,7 @@ enum Reader {
 pub struct Decoder {
     options: DecodeOptions,
     key: usize,
-    time: usize,
+    time: Option<usize>,
     reader: Reader,
     columns: Columns,
     cells: Vec<Cell>,
@@ -93,10 +93,9 @@ impl Decoder {
             found.ok_or_else(|| format!("the {what} field `{name}` is not in the schema"))
         };
         let key = place(&options.key, "key")?;
-        let time = place(&options.time, "time")?;
-        let kind = options.schema.fields[time].kind;
-        if kind != Kind::Time {
-            return Err(format!("the time field `{}` is of type {}, not time", options.time, kind.name()));
+        let time = options.time.as_deref().map(|time| place(time, "time")).transpose()?;
+        if let Some(field) = time.map(|time| &options.schema.fields[time]).filter(|field| field.kind != Kind::Time) {
+            return Err(format!("the time field `{}` is of type {}, not time", field.name, field.kind.name()));
         }
         let reader = match &options.format {
             Format::Json => Reader::Json(json::Scanner::new(&options.schema)),
@@ -111,6 +110,11 @@ impl Decoder {
 
     /// Decodes the records of a range of a batch. Never fails: what does not fit is in [`Decoded::dead`].
     pub fn decode(&mut self, records: &Records, range: Range<usize>) -> Decoded {
+        self.decode_at(records, range)
+    }
+
+    /// As [`Decoder::decode`], of the records at these places.
+    pub fn decode_at(&mut self, records: &Records, range: impl ExactSizeIterator<Item = usize>) -> Decoded {
         let length = range.len();
         let mut kept = Vec::with_capacity(length);
         let (mut offsets, mut times, mut arrived) =
@@ -155,7 +159,7 @@ impl Decoder {
         let coerced = self.columns.push(&self.cells, fields).map_err(|misfit| {
             let field = &self.options.schema.fields[misfit.column];
             let what = cell::describe(self.cells[misfit.column], fields, field.kind);
-            let reason = if misfit.column == self.time { Reason::MissingTime } else { Reason::WrongType };
+            let reason = if Some(misfit.column) == self.time { Reason::MissingTime } else { Reason::WrongType };
             (reason, format!("field `{}` {what}", field.name))
         })?;
         match self.check_row(records.timestamp(index)) {
@@ -185,8 +189,10 @@ impl Decoder {
         if self.columns.last_is_null(self.key) {
             return Err((Reason::MissingKey, format!("the key field `{}` is missing or null", self.options.key)));
         }
-        let Some(time) = self.columns.last_time(self.time) else {
-            return Err((Reason::MissingTime, format!("the time field `{}` is missing or null", self.options.time)));
+        let Some(column) = self.time else { return Ok(EventTime(arrived)) };
+        let Some(time) = self.columns.last_time(column) else {
+            let name = &self.options.schema.fields[column].name;
+            return Err((Reason::MissingTime, format!("the time field `{name}` is missing or null")));
         };
         let ahead = time.saturating_sub(arrived);
         if ahead > self.options.max_future_micros {
@@ -233,7 +239,7 @@ mod tests {
             schema: Schema { fields },
             format: Format::Json,
             key: "h".into(),
-            time: "t".into(),
+            time: Some("t".into()),
             max_future_micros: 600_000_000,
             max_record_bytes,
         };

@@ -2,7 +2,9 @@ use lapwing_features::{FeatureSpec, WindowMeasure};
 
 use super::connect::Connect;
 use super::detect::{Detector, Inputs};
+use super::join_fit;
 use super::nearest::{listed, name_hint, nearest, quoted};
+use super::outputs::Role;
 use super::pipeline::Settings;
 use super::report::Report;
 use super::schema::{FieldType, SchemaField};
@@ -33,13 +35,17 @@ pub(super) fn check(settings: &Settings, report: &Report<'_>) {
     check_repartition(settings, report);
     check_internal_topics(settings, report);
     check_enriched_extras(settings, report);
+    join_fit::check(settings, report);
     let declared = declared_columns(settings);
     if let Some(declared) = &declared {
         check_source_fields(settings, declared, report);
         check_feature_names(settings, declared, report);
     }
     // A query may add, drop and rename columns, so only without one is it known what features and detectors see.
+    let joined = settings.joins.iter().flat_map(|join| join.schema.iter().zip(&join.columns));
+    let joined = joined.map(|(field, name)| Column { name, kind: Some(field.kind) });
     let known = declared.filter(|_| settings.enrich.query.is_none());
+    let known = known.map(|declared| declared.into_iter().chain(joined).collect::<Vec<_>>());
     if let (Some(window), Some(known)) = (&settings.window, &known) {
         check_window_columns(window, known, report);
     }
@@ -104,12 +110,20 @@ fn check_internal_topics(settings: &Settings, report: &Report<'_>) {
 
 fn check_topics_differ(settings: &Settings, report: &Report<'_>) {
     let topics = settings.topics_named();
-    let path = |role: &'static str| if role == "source" { ["source", "topic"] } else { ["outputs", role] };
+    let path = |role: Role, at: usize| match role {
+        Role::Source => vec!["source", "topic"],
+        // The joins come after the source, in their order.
+        Role::Joined => {
+            let before = topics.iter().position(|(role, _)| *role == Role::Joined).unwrap_or(0);
+            vec!["join", &settings.joins[at - before].name, "topic"]
+        }
+        _ => vec!["outputs", role.name()],
+    };
     for (index, (role, topic)) in topics.iter().enumerate() {
-        let Some((other, _)) = topics[..index].iter().find(|(_, earlier)| earlier == topic) else {
+        let Some(other) = topics[..index].iter().position(|(_, earlier)| earlier == topic) else {
             continue;
         };
-        let (place, other_place) = (path(role.name()), path(other.name()));
+        let (place, other_place) = (path(*role, index), path(topics[other].0, other));
         let message =
             format!("`{}` and `{}` are the same topic, {}", other_place.join("."), place.join("."), quoted(topic));
         let hint = "topics of different roles must differ".to_owned();

@@ -187,7 +187,11 @@ fn read_normal(section: &Section<'_>) -> Vec<String> {
     let Some(field) = section.field("normal") else { return Vec::new() };
     if section.field("label").is_none() {
         let hint = "name the column: label = \"attack\"".to_owned();
-        section.report.add(&field.key_place, "`train.normal` says what a label means, but there is none".to_owned(), hint);
+        section.report.add(
+            &field.key_place,
+            "`train.normal` says what a label means, but there is none".to_owned(),
+            hint,
+        );
     }
     field.texts().unwrap_or_default()
 }

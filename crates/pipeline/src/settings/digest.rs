@@ -2,7 +2,9 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
+use super::join::{Join, Joined};
 use super::pipeline::Settings;
+use super::schema::SchemaField;
 use super::source::Format;
 
 /// First of all that is hashed. A change of what follows needs another number, and throws all state away.
@@ -33,11 +35,8 @@ pub(super) fn digest(settings: &Settings) -> String {
     facts.add("version", VERSION);
     facts.add("name", &settings.name);
     add_source(&mut facts, settings);
-    for field in settings.schema.iter().flatten() {
-        facts.add("field", &field.name);
-        facts.add("field.type", field.kind.name());
-        facts.add_all("field.path", field.path.as_deref());
-    }
+    add_fields(&mut facts, settings.schema.as_deref().unwrap_or_default());
+    settings.joins.iter().for_each(|join| add_join(&mut facts, join));
     for table in &settings.enrich.tables {
         facts.add("table", &table.name);
         facts.add("table.path", table.path.written());
@@ -51,11 +50,45 @@ pub(super) fn digest(settings: &Settings) -> String {
 
 fn add_source(facts: &mut Facts, settings: &Settings) {
     let source = &settings.source;
-    facts.add("format", source.format.name());
-    if let Format::Csv(csv) = &source.format {
+    add_format(facts, &source.format);
+    facts.add("key", &source.key);
+    facts.add("time", &source.time);
+}
+
+fn add_format(facts: &mut Facts, format: &Format) {
+    facts.add("format", format.name());
+    if let Format::Csv(csv) = format {
         facts.add("csv.delimiter", &csv.delimiter.to_string());
         facts.add_all("csv.column", csv.columns.iter().flatten().map(String::as_str));
     }
-    facts.add("key", &source.key);
-    facts.add("time", &source.time);
+}
+
+/// Everything that decides what is joined to which event. The topic does not, as that of the source does not; `max_rows`
+/// and `ttl` are bounds.
+fn add_join(facts: &mut Facts, join: &Join) {
+    facts.add("join", &join.name);
+    add_format(facts, &join.format);
+    facts.add("join.key", &join.key);
+    facts.add_all("join.time", join.time.as_deref());
+    add_fields(facts, &join.schema);
+    facts.add("join.on", &join.on);
+    facts.add("join.kind", join.kind.name());
+    match join.what {
+        Joined::Table { .. } => facts.add("join.what", "table"),
+        Joined::Interval { before_micros, after_micros, wait_micros, matches } => {
+            facts.add("join.what", "interval");
+            facts.add("join.match", matches.name());
+            for (label, micros) in [("before", before_micros), ("after", after_micros), ("wait", wait_micros)] {
+                facts.add(label, &micros.to_string());
+            }
+        }
+    }
+}
+
+fn add_fields(facts: &mut Facts, fields: &[SchemaField]) {
+    for field in fields {
+        facts.add("field", &field.name);
+        facts.add("field.type", field.kind.name());
+        facts.add_all("field.path", field.path.as_deref());
+    }
 }

@@ -10,6 +10,7 @@ pub(super) const ROOT: &[&str] = &[
     "max_record_bytes",
     "source",
     "schema",
+    "join",
     "enrich",
     "encode",
     "window",
@@ -43,6 +44,11 @@ pub(super) const SOURCE: &[&str] = &[
 pub(super) const CSV: &[&str] = &["delimiter", "header", "columns"];
 /// A field of `[schema]` written as a table.
 pub(super) const SCHEMA_FIELD: &[&str] = &["type", "path"];
+/// `[join.<join>]`
+pub(super) const JOIN: &[&str] = &[
+    "topic", "format", "key", "time", "schema", "on", "within", "before", "after", "wait", "match", "kind", "table",
+    "ttl", "max_rows", "csv",
+];
 /// `[enrich]`
 pub(super) const ENRICH: &[&str] = &["tables", "query"];
 /// A feature of `[features]`.
@@ -114,6 +120,7 @@ pub(super) const TOPICS: &[&str] = &[
     "retention_bytes",
     "compact",
     "source",
+    "joined",
     "alerts",
     "enriched",
     "dead_letters",
@@ -138,6 +145,9 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("source", SOURCE),
     ("source.csv", CSV),
     ("schema.<field>", SCHEMA_FIELD),
+    ("join.<join>", JOIN),
+    ("join.<join>.csv", CSV),
+    ("join.<join>.schema.<field>", SCHEMA_FIELD),
     ("enrich", ENRICH),
     ("enrich.tables", &["<table>"]),
     ("encode", &["<column>"]),

@@ -10,6 +10,8 @@ mod pipeline;
 mod source;
 /// `[schema]`: names, types and paths of the fields.
 mod schema;
+/// `[join.*]`: other topics joined to the events.
+mod join;
 /// `[enrich]`: reference tables and the query; `[encode]`: categories for models.
 mod enrich;
 /// `[window]`: windows as the unit that is scored.
@@ -42,6 +44,8 @@ mod units;
 mod nearest;
 /// Every key there is, by section.
 mod keys;
+/// What a join needs of the rest of the file.
+mod join_fit;
 /// What no section can check on its own.
 mod consistency;
 /// The checked pipeline as text again.
@@ -56,6 +60,7 @@ pub use decide::{AlertType, Decide, Likelihood, Postprocessing, Train, Vote};
 pub use detect::{Detect, Detector, Inputs, ModelVersion};
 pub use enrich::{Encoding, Enrich, ReferenceTable};
 pub use fault::{Excerpt, Fault, Faults};
+pub use join::{Join, JoinKind, Joined, Matches};
 pub use kafka::{Kafka, KafkaProperty, PropertyValue};
 pub use keys::known_keys;
 pub use lapwing_detect::Method;

@@ -11,6 +11,8 @@ use super::units::{CENTURY, is_topic_name};
 pub enum Role {
     /// The events that are read.
     Source,
+    /// Topics whose records are joined to the events.
+    Joined,
     /// Alerts.
     Alerts,
     /// Events with what was added to them.
@@ -27,13 +29,22 @@ pub enum Role {
 
 impl Role {
     /// Every role, the source first.
-    pub const ALL: [Self; 7] =
-        [Self::Source, Self::Alerts, Self::Enriched, Self::DeadLetters, Self::Late, Self::Markers, Self::Repartitioned];
+    pub const ALL: [Self; 8] = [
+        Self::Source,
+        Self::Joined,
+        Self::Alerts,
+        Self::Enriched,
+        Self::DeadLetters,
+        Self::Late,
+        Self::Markers,
+        Self::Repartitioned,
+    ];
 
     /// The word for it in the file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Source => "source",
+            Self::Joined => "joined",
             Self::Alerts => "alerts",
             Self::Enriched => "enriched",
             Self::DeadLetters => "dead_letters",

@@ -15,6 +15,7 @@ use super::detect::{self, Detect};
 use super::enrich::{self, Encoding, Enrich};
 use super::fault::{Fault, Faults};
 use super::features;
+use super::join::{self, Join, Joined};
 use super::outputs::{self, Outputs, Role, Topics};
 use super::report::Report;
 use super::schema::{self, SchemaField};
@@ -64,6 +65,8 @@ pub struct Settings {
     pub source: Source,
     /// The fields; `None` if they are inferred from a sample.
     pub schema: Option<Vec<SchemaField>>,
+    /// Other topics joined to the events, in the order of the file.
+    pub joins: Vec<Join>,
     /// Reference tables and the query.
     pub enrich: Enrich,
     /// Categorical columns and how models see them.
@@ -162,7 +165,14 @@ impl Pipeline {
             self.settings.topics_named().into_iter().map(|(role, topic)| (role, topic.to_owned())).collect();
         topics.extend(self.repartitioned_topic().map(|topic| (Role::Repartitioned, topic)));
         topics.extend(self.marker_topic().map(|topic| (Role::Markers, topic)));
-        topics.into_iter().map(|(role, topic)| (role, topic, self.topics.layout(role))).collect()
+        let mut topics: Vec<_> =
+            topics.into_iter().map(|(role, topic)| (role, topic, self.topics.layout(role))).collect();
+        let tables = self.joins.iter().filter(|join| matches!(join.what, Joined::Table { .. }));
+        for table in tables {
+            let own = topics.iter_mut().filter(|(role, topic, _)| *role == Role::Joined && *topic == table.topic);
+            own.for_each(|(_, _, layout)| layout.compact = true);
+        }
+        topics
     }
 
     /// Whether the source ends for good: files that are not followed.
@@ -177,9 +187,11 @@ impl Pipeline {
         (is_needed && has_topics).then(|| format!("{}.{}", self.source.group, Role::Markers.name()))
     }
 
-    /// The internal topic in which each event lies in the partition of its entity, named by the consumer group.
+    /// The internal topic in which each event lies in the partition of its entity, and with it what is joined; named by the
+    /// consumer group.
     pub fn repartitioned_topic(&self) -> Option<String> {
-        self.source.repartition.then(|| format!("{}.{}", self.source.group, Role::Repartitioned.name()))
+        let is_needed = self.source.repartition || !self.joins.is_empty();
+        is_needed.then(|| format!("{}.{}", self.source.group, Role::Repartitioned.name()))
     }
 
     /// Fingerprint, as 64 hexadecimal digits, of everything that decides state: name, how records become events, schema,
@@ -199,14 +211,15 @@ impl Settings {
     /// The topics that are used, by role.
     pub(super) fn topics_named(&self) -> Vec<(Role, &str)> {
         let outputs = &self.outputs;
-        let all = [
-            (Role::Source, self.source.topic.as_deref()),
+        let source = [(Role::Source, self.source.topic.as_deref())];
+        let joined = self.joins.iter().map(|join| (Role::Joined, Some(join.topic.as_str())));
+        let outputs = [
             (Role::Alerts, Some(outputs.alerts.as_str())),
             (Role::Enriched, outputs.enriched.as_deref()),
             (Role::DeadLetters, Some(outputs.dead_letters.as_str())),
             (Role::Late, outputs.late.as_deref()),
         ];
-        all.into_iter().filter_map(|(role, topic)| Some((role, topic?))).collect()
+        source.into_iter().chain(joined).chain(outputs).filter_map(|(role, topic)| Some((role, topic?))).collect()
     }
 }
 
@@ -230,6 +243,7 @@ fn read_settings(root: &Section<'_>, folder: &Path, variables: Option<Variables<
     let name = read_name(root);
     let max_batch_events = root.integer_or("max_batch_events", 1..=1_000_000, 8192) as usize;
     let features = features::read(root);
+    let source = source::read(root, &name);
     let record_bytes = root.field("max_record_bytes").and_then(|field| field.size(1..=RECORD_BYTES_MAX));
     Settings {
         workers: root.field("workers").and_then(|field| field.integer(1..=1024)).map(|count| count as usize),
@@ -239,7 +253,8 @@ fn read_settings(root: &Section<'_>, folder: &Path, variables: Option<Variables<
         min_batch_events: root.integer_or("min_batch_events", 1..=max_batch_events as i64, 1) as usize,
         max_batch_delay: Duration::from_micros(root.duration_or("max_batch_delay", 0..=60 * SECOND, 5_000) as u64),
         max_record_bytes: record_bytes.unwrap_or(10 << 20) as usize,
-        source: source::read(root, &name),
+        joins: join::read(root, &source.key, source.watermark_micros),
+        source,
         schema: schema::read(root),
         enrich: enrich::read(root, folder),
         encode: enrich::read_encodings(root),
@@ -310,8 +325,11 @@ fn environment(name: &str) -> Option<String> {
 
 impl Settings {
     /// Whether something besides records decides what is remembered: windows close when event time passes, reference
-    /// tables change while the pipeline runs, and scores that are remembered follow from the model in force.
+    /// tables change while the pipeline runs, events wait for a join, and scores that are remembered follow from the model.
     pub fn needs_markers(&self) -> bool {
-        self.window.is_some() || !self.enrich.tables.is_empty() || self.decide.postprocessing.is_on()
+        self.window.is_some()
+            || !self.enrich.tables.is_empty()
+            || !self.joins.is_empty()
+            || self.decide.postprocessing.is_on()
     }
 }

@@ -7,8 +7,10 @@ use lapwing_vocabulary::port::{Processing, TopicLayout};
 use super::connect::{Connect, FilePlace};
 use super::decide::{Likelihood, Postprocessing};
 use super::detect::{Detect, Detector, Inputs};
+use super::join::{Join, Joined};
 use super::outputs::{Outputs, Topics};
 use super::pipeline::Settings;
+use super::schema::SchemaField;
 use super::source::{Format, Source};
 use super::units::{format_size, show_duration};
 use super::window::Window;
@@ -70,6 +72,7 @@ pub(super) fn resolved(settings: &Settings) -> String {
     write_root(&mut text, settings);
     write_source(&mut text, &settings.source);
     write_schema(&mut text, settings);
+    settings.joins.iter().for_each(|join| write_join(&mut text, join));
     write_enrich(&mut text, settings);
     settings.window.iter().for_each(|window| write_window(&mut text, window));
     write_features(&mut text, &settings.features);
@@ -117,8 +120,12 @@ fn write_source(text: &mut Text, source: &Source) {
     text.set_duration("max_future", source.max_future_micros);
     text.set("repartition", source.repartition);
     text.set_text("group", &source.group);
-    if let Format::Csv(csv) = &source.format {
-        text.table(&["source", "csv"]);
+    write_csv(text, &["source", "csv"], &source.format);
+}
+
+fn write_csv(text: &mut Text, table: &[&str], format: &Format) {
+    if let Format::Csv(csv) = format {
+        text.table(table);
         text.set_text("delimiter", &char::from(csv.delimiter).to_string());
         text.set("header", csv.columns.is_none());
         if let Some(columns) = &csv.columns {
@@ -131,7 +138,11 @@ fn write_schema(text: &mut Text, settings: &Settings) {
     let Some(fields) = &settings.schema else {
         return;
     };
-    text.table(&["schema"]);
+    write_fields(text, &["schema"], fields);
+}
+
+fn write_fields(text: &mut Text, table: &[&str], fields: &[SchemaField]) {
+    text.table(table);
     for field in fields {
         match &field.path {
             None => text.set_text(&field.name, field.kind.name()),
@@ -141,6 +152,31 @@ fn write_schema(text: &mut Text, settings: &Settings) {
             }
         }
     }
+}
+
+fn write_join(text: &mut Text, join: &Join) {
+    text.table(&["join", &join.name]);
+    text.set_text("topic", &join.topic);
+    text.set_text("format", join.format.name());
+    text.set_text("key", &join.key);
+    join.time.iter().for_each(|time| text.set_text("time", time));
+    text.set_text("on", &join.on);
+    text.set_text("kind", join.kind.name());
+    match join.what {
+        Joined::Interval { before_micros, after_micros, wait_micros, matches } => {
+            text.set_duration("before", before_micros);
+            text.set_duration("after", after_micros);
+            text.set_duration("wait", wait_micros);
+            text.set_text("match", matches.name());
+        }
+        Joined::Table { ttl_micros } => {
+            text.set("table", true);
+            ttl_micros.into_iter().for_each(|ttl| text.set_duration("ttl", ttl));
+        }
+    }
+    text.set("max_rows", join.rows_max);
+    write_csv(text, &["join", &join.name, "csv"], &join.format);
+    write_fields(text, &["join", &join.name, "schema"], &join.schema);
 }
 
 fn write_enrich(text: &mut Text, settings: &Settings) {

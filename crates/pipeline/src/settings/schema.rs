@@ -44,7 +44,7 @@ pub struct SchemaField {
     pub path: Option<String>,
 }
 
-/// Reads `[schema]`. `None` if it is left out: then the schema is inferred from a sample.
+/// Reads `[schema]`, or that of a join. `None` if it is left out: then the schema is inferred from a sample.
 pub(super) fn read(root: &Section<'_>) -> Option<Vec<SchemaField>> {
     let section = root.free_section("schema");
     if !section.is_given() {
@@ -52,8 +52,11 @@ pub(super) fn read(root: &Section<'_>) -> Option<Vec<SchemaField>> {
     }
     let fields = section.fields();
     if fields.is_empty() {
-        let hint = "name at least one field, or remove [schema] to have it inferred".to_owned();
-        section.report.add(&section.place, "[schema] is empty".to_owned(), hint);
+        let hint = match root.path_of("").is_empty() {
+            true => "name at least one field, or remove [schema] to have it inferred".to_owned(),
+            false => "name at least one field".to_owned(),
+        };
+        section.report.add(&section.place, format!("[{}] is empty", root.path_of("schema")), hint);
     }
     Some(fields.iter().map(read_field).collect())
 }

@@ -38,7 +38,7 @@ impl<'a> Section<'a> {
     pub(super) fn free_section(&self, name: &str) -> Section<'a> {
         match self.field(name) {
             Some(field) => field.free_section(),
-            None => Self { report: self.report, place: self.place.clone(), path: self.join(name), table: None },
+            None => Self { report: self.report, place: self.place.clone(), path: self.path_of(name), table: None },
         }
     }
 
@@ -52,14 +52,21 @@ impl<'a> Section<'a> {
         let (key, item) = self.table?.get_key_value(name)?;
         let place = item.span().or_else(|| key.span()).unwrap_or_else(|| self.place.clone());
         let key_place = key.span().unwrap_or_else(|| place.clone());
-        Some(Field { report: self.report, path: self.join(name), name: key.get().to_owned(), item, place, key_place })
+        Some(Field {
+            report: self.report,
+            path: self.path_of(name),
+            name: key.get().to_owned(),
+            item,
+            place,
+            key_place,
+        })
     }
 
     /// The value of a key that must be given.
     pub(super) fn required(&self, name: &str, hint: &str) -> Option<Field<'a>> {
         let field = self.field(name);
         if field.is_none() {
-            let message = format!("`{}` is missing", self.join(name));
+            let message = format!("`{}` is missing", self.path_of(name));
             self.report.add(&self.place, message, hint.to_owned());
         }
         field
@@ -91,7 +98,8 @@ impl<'a> Section<'a> {
         self.field(name).and_then(|field| field.duration(bounds)).unwrap_or(default)
     }
 
-    fn join(&self, name: &str) -> String {
+    /// The full name of a key in it, given or not.
+    pub(super) fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 

@@ -98,7 +98,8 @@ enum FormatWord {
     Csv,
 }
 
-fn format(section: &Section<'_>) -> Format {
+/// Reads `format` and `csv` of `[source]`, or of a join.
+pub(super) fn format(section: &Section<'_>) -> Format {
     let words = [("json", FormatWord::Json), ("csv", FormatWord::Csv)];
     let given = section.field("format");
     let word = given.as_ref().and_then(|field| field.choice(&words));
@@ -106,8 +107,8 @@ fn format(section: &Section<'_>) -> Format {
     let is_json = word == Some(FormatWord::Json) || given.is_none();
     if let Some(field) = section.field("csv").filter(|_| is_json) {
         let format_place = given.map_or(section.place.clone(), |given| given.place);
-        let message = "[source.csv] is given, but the format is json".to_owned();
-        let hint = "write format = \"csv\", or remove [source.csv]".to_owned();
+        let message = format!("[{}] is given, but the format is json", section.path_of("csv"));
+        let hint = format!("write format = \"csv\", or remove [{}]", section.path_of("csv"));
         section.report.add_pair(&field.key_place, &format_place, message, hint);
     }
     let options = read_csv(&csv, word == Some(FormatWord::Csv));
@@ -122,12 +123,13 @@ fn read_csv(section: &Section<'_>, is_used: bool) -> Csv {
     match &given {
         Some(given) if header => {
             let place = section.field("header").map_or(section.place.clone(), |header| header.place);
-            let message = "`source.csv.columns` is given, but the first line holds the names".to_owned();
+            let message = format!("`{}` is given, but the first line holds the names", given.path());
             let hint = "write header = false, or remove columns".to_owned();
             section.report.add_pair(&given.key_place, &place, message, hint);
         }
         None if !header && is_used => {
-            let message = "`source.csv.columns` is missing: without a header the columns have no names".to_owned();
+            let missing = section.path_of("columns");
+            let message = format!("`{missing}` is missing: without a header the columns have no names");
             let hint = "name them in order, such as columns = [\"time\", \"host\"], or write header = true".to_owned();
             section.report.add(&section.place, message, hint);
         }
@@ -144,7 +146,7 @@ fn delimiter(field: &Field<'_>) -> Option<u8> {
         [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r' | 0) => Some(*byte),
         _ => {
             let hint = "one ASCII character, not a quote and not a line end, such as \",\", \";\" or \"\\t\"";
-            field.refuse("`source.csv.delimiter` must be one character".to_owned(), hint.to_owned())
+            field.refuse(format!("`{}` must be one character", field.path()), hint.to_owned())
         }
     }
 }

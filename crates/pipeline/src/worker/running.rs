@@ -106,8 +106,11 @@ impl Running {
         if let Some(last) = records.last_offset() {
             self.next = self.next.max(last + 1);
         }
-        self.event_at = clock.wall_micros();
-        self.record_at = self.event_at;
+        // Joined topics say nothing of whether the source is idle.
+        if Task::has_events(records, first..records.len()) {
+            self.event_at = clock.wall_micros();
+            self.record_at = self.event_at;
+        }
         self.go_live_if_caught_up(past)
     }
 
@@ -179,8 +182,8 @@ impl Running {
             at_end,
             last_event_wall_micros: self.event_at,
             last_record_wall_micros: self.record_at,
-            max_seen: self.task.aggregate().max_seen(),
-            open_until: Some(due),
+            max_seen: self.task.newest_event(),
+            open_until: self.task.open_until(),
         };
         idle_tick(&idle, now, idle_after_micros).filter(|reached| *reached >= due)
     }
@@ -207,6 +210,8 @@ impl Running {
             watermark_micros: memory.watermark().map(|time| time.0),
             entities: memory.entities() as u64,
             state_bytes: self.task.memory_bytes() as u64,
+            join_rows: self.task.join().rows() as u64,
+            join_waiting: self.task.join().waiting() as u64,
             snapshot_at_micros: self.snapshot.map(|_| self.snapshot_at),
         }
     }

@@ -27,7 +27,7 @@ fn forward(log: &Arc<Log>, script: Script, status: &Arc<Status>) -> bool {
     let plan = plan(&format!("{HEAD}{DETECT}"), &[]);
     let clock = Arc::new(HandClock::at(NOW));
     let transport = FakeTransport::new(log, &clock, script, &Arc::new(std::sync::Mutex::new(Calls::default())));
-    let forwarder = Forwarder::new(transport, &plan, "again", status.clone(), clock).unwrap();
+    let forwarder = Forwarder::new(transport, &plan, ("again", 3), status.clone(), clock).unwrap();
     forwarder.run(&AtomicBool::new(false)).is_ok()
 }
 

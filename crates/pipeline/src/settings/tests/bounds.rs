@@ -96,7 +96,7 @@ fn a_wrong_word_is_answered_with_the_right_one() {
         (
             "[topics.alert]\npartitions = 1\n",
             "1:9 unknown key `alert` in [topics] | did you mean `alerts`? allowed: partitions, replication, retention, \
-             retention_bytes, compact, source, alerts, enriched, dead_letters, late, markers, repartitioned",
+             retention_bytes, compact, source, joined, alerts, enriched, dead_letters, late, markers, …",
         ),
     ] {
         assert_fault(more, expected);

@@ -1,6 +1,7 @@
 mod accepted;
 mod bounds;
 mod contradictions;
+mod joins;
 mod reference;
 mod report;
 mod secrets;

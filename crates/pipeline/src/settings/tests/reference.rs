@@ -3,6 +3,7 @@
 use crate::settings::{Overrides, Pipeline, known_keys};
 
 const REFERENCE: &str = include_str!("../../../../../docs/pipeline-reference.md");
+const JOINS: &str = include_str!("../../../../../docs/joins.md");
 const WINDOWS: &str = include_str!("../../../../../docs/windows.md");
 
 #[test]
@@ -14,7 +15,7 @@ fn every_key_is_named_in_the_reference() {
 
 #[test]
 fn every_example_of_the_documents_is_accepted() {
-    [REFERENCE, WINDOWS].into_iter().for_each(accepts_the_examples_of);
+    [REFERENCE, JOINS, WINDOWS].into_iter().for_each(accepts_the_examples_of);
 }
 
 fn accepts_the_examples_of(document: &str) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lapwing_pipeline::by_hand::HandClock;
 use lapwing_vocabulary::port::{Assignment, Backlog, TopicLayout, TopicState, Topics};
-use lapwing_vocabulary::{Epoch, Offset, OutputRecord, Partition, Polled, PortError, Records, Transport};
+use lapwing_vocabulary::{Epoch, Header, Offset, OutputRecord, Partition, Polled, PortError, Records, Transport};
 
 use crate::stream::{Chance, NOW};
 
@@ -27,9 +27,13 @@ const DEATH: &str = "the process dies here";
 /// The source topic, what was committed of it, and what was put out.
 #[derive(Debug)]
 pub(crate) struct Log {
-    source: Vec<Vec<Vec<u8>>>,
+    source: BTreeMap<Partition, Vec<Vec<u8>>>,
+    dress: Dress,
     changing: Mutex<Changing>,
 }
+
+/// The key and the headers of a record, told by its value.
+pub(crate) type Dress = fn(&[u8]) -> (Option<Vec<u8>>, Vec<Header>);
 
 #[derive(Debug, Default)]
 struct Changing {
@@ -40,11 +44,16 @@ struct Changing {
 impl Log {
     /// A log with these values in each partition.
     pub(crate) fn new(source: Vec<Vec<Vec<u8>>>) -> Arc<Self> {
-        Arc::new(Self { source, changing: Mutex::default() })
+        Self::dressed((0..).zip(source).collect(), |_| (None, Vec::new()))
+    }
+
+    /// A log whose records have keys and headers, and whose partitions have any numbers.
+    pub(crate) fn dressed(source: BTreeMap<Partition, Vec<Vec<u8>>>, dress: Dress) -> Arc<Self> {
+        Arc::new(Self { source, dress, changing: Mutex::default() })
     }
 
     pub(crate) fn partitions(&self) -> Vec<Partition> {
-        (0..self.source.len() as Partition).collect()
+        self.source.keys().copied().collect()
     }
 
     /// Everything that was committed to output topics, in order.
@@ -55,7 +64,7 @@ impl Log {
     /// Whether every record was consumed.
     pub(crate) fn is_consumed(&self) -> bool {
         let committed = &self.changing.lock().unwrap().committed;
-        let end = |partition: &Partition| self.source[*partition as usize].len() as Offset;
+        let end = |partition: &Partition| self.source[partition].len() as Offset;
         self.partitions().iter().all(|partition| committed.get(partition) == Some(&end(partition)))
     }
 
@@ -91,7 +100,7 @@ impl Topics for Markers {
 
     fn describe(&mut self, name: &str) -> Result<Option<TopicState>, PortError> {
         let bounds = |partition: Partition| match name {
-            "events" => (0, self.0.source[partition as usize].len() as Offset),
+            "events" => (0, self.0.source[&partition].len() as Offset),
             _ => (0, self.of(name, partition).len() as Offset),
         };
         let partitions = self.0.partitions().into_iter().map(bounds).collect();
@@ -269,7 +278,7 @@ impl FakeTransport {
     fn records(&mut self, records_max: usize) -> Polled {
         let left = |(partition, next): (&Partition, &Option<Offset>)| {
             let next = (*next)?;
-            ((next as usize) < self.log.source[*partition as usize].len()).then_some((*partition, next))
+            ((next as usize) < self.log.source[partition].len()).then_some((*partition, next))
         };
         let ready: Vec<(Partition, Offset)> = self.owned.iter().filter_map(left).collect();
         if ready.is_empty() && self.script.idle_polls > 0 {
@@ -286,9 +295,10 @@ impl FakeTransport {
         };
         let (partition, next) = ready[at];
         let mut records = Records::new("events".into(), partition);
-        let values = self.log.source[partition as usize].iter().enumerate().skip(next as usize);
+        let values = self.log.source[&partition].iter().enumerate().skip(next as usize);
         for (offset, value) in values.take(count.min(records_max)) {
-            records.push(offset as Offset, NOW, None, value, Vec::new());
+            let (key, headers) = (self.log.dress)(value);
+            records.push(offset as Offset, NOW, key.as_deref(), value, headers);
         }
         self.owned.insert(partition, records.last_offset().map(|last| last + 1));
         Polled::Records(records)
@@ -340,7 +350,7 @@ impl Transport for FakeTransport {
 
     fn backlog(&mut self) -> Result<Backlog, PortError> {
         let left = |(partition, next): (&Partition, &Option<Offset>)| {
-            self.log.source[*partition as usize].len() as u64 - next.unwrap_or(0) as u64
+            self.log.source[partition].len() as u64 - next.unwrap_or(0) as u64
         };
         Ok(Backlog { records: self.owned.iter().map(left).sum() })
     }
