@@ -3,6 +3,8 @@
 
 /// Rows of numbers as detectors read them.
 pub mod matrix;
+/// Rows to learn from, and what is known of them.
+pub mod training;
 mod quantiles;
 mod categories;
 mod column_values;
@@ -12,14 +14,14 @@ pub mod columns;
 pub mod robust_zscore;
 /// The one scorer of every kind of tree ensemble.
 pub mod tree_scorer;
+/// Options of detectors: where their values are kept, and what may stand there.
+pub mod options;
 /// Detector: how few random splits isolate a row.
 pub mod isolation_forest;
 /// Raw scores to probabilities.
 pub mod calibration;
 /// The ways to score rows, and their options.
 pub mod method;
-/// Rows to learn from, and what is known of them.
-pub mod training;
 mod detector;
 /// One detector of an ensemble: what it reads, how it scores, how rare its scores are.
 pub mod member;
