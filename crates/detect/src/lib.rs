@@ -1,5 +1,6 @@
-//! Anomaly detectors as pure, seeded functions; calibration, fusion, explanation and artefacts. No IO, no clock, no
-//! threads: the same rows and seed give the same model, the same model and row the same score.
+//! Anomaly detectors as pure, seeded functions; calibration, fusion, explanation and artefacts. No IO, no clock:
+//! the same rows and seed give the same model, the same model and row the same score. Threads work only where a training
+//! set lends them, and change no bit.
 
 /// Rows of numbers as detectors read them.
 pub mod matrix;
@@ -18,6 +19,8 @@ pub mod tree_scorer;
 pub mod options;
 /// Detector: how few random splits isolate a row.
 pub mod isolation_forest;
+/// Detectors that are deep or boosted trees.
+pub mod trees;
 /// Raw scores to probabilities.
 pub mod calibration;
 /// The ways to score rows, and their options.
@@ -45,3 +48,7 @@ pub use method::{Method, OptionValue};
 pub use robust_zscore::RobustZscore;
 pub use training::{Label, TrainingSet};
 pub use tree_scorer::TreeScorer;
+pub use trees::extended_isolation_forest::{ExtendedIsolationForest, ExtendedIsolationForestOptions};
+pub use trees::gradient_boosting::{GradientBoosting, GradientBoostingOptions};
+pub use trees::random_forest::{RandomForest, RandomForestOptions};
+pub use trees::unsupervised_forest::{UnsupervisedForest, UnsupervisedForestOptions};

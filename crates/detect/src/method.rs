@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::isolation_forest::IsolationForestOptions;
 pub use crate::options::{OptionValue, Options, Slot};
+use crate::trees::extended_isolation_forest::ExtendedIsolationForestOptions;
+use crate::trees::gradient_boosting::GradientBoostingOptions;
+use crate::trees::random_forest::RandomForestOptions;
+use crate::trees::unsupervised_forest::UnsupervisedForestOptions;
 
 /// A way to score rows, with its options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +20,14 @@ pub enum Method {
     RobustZscore,
     /// How few random splits isolate a row.
     IsolationForest(IsolationForestOptions),
+    /// How few oblique cuts isolate a row.
+    ExtendedIsolationForest(ExtendedIsolationForestOptions),
+    /// How little a row's columns go together as they did in training.
+    UnsupervisedForest(UnsupervisedForestOptions),
+    /// The share of a forest's votes for an anomaly; learns from labels.
+    RandomForest(RandomForestOptions),
+    /// Log odds of an anomaly, by trees that correct each other; learns from labels.
+    GradientBoosting(GradientBoostingOptions),
 }
 
 impl Method {
@@ -24,7 +36,14 @@ impl Method {
 
     /// Every method with its default options, in the order of the reference.
     pub fn all() -> Vec<Self> {
-        vec![Self::RobustZscore, Self::FOREST]
+        vec![
+            Self::RobustZscore,
+            Self::FOREST,
+            Self::ExtendedIsolationForest(ExtendedIsolationForestOptions::default()),
+            Self::UnsupervisedForest(UnsupervisedForestOptions::default()),
+            Self::RandomForest(RandomForestOptions::default()),
+            Self::GradientBoosting(GradientBoostingOptions::default()),
+        ]
     }
 
     /// The method of that name, with its default options.
@@ -37,6 +56,10 @@ impl Method {
         match self {
             Self::RobustZscore => "robust_zscore",
             Self::IsolationForest(_) => "isolation_forest",
+            Self::ExtendedIsolationForest(_) => "extended_isolation_forest",
+            Self::UnsupervisedForest(_) => "unsupervised_forest",
+            Self::RandomForest(_) => "random_forest",
+            Self::GradientBoosting(_) => "gradient_boosting",
         }
     }
 
@@ -44,6 +67,8 @@ impl Method {
     pub fn is_supervised(&self) -> bool {
         match self {
             Self::RobustZscore | Self::IsolationForest(_) => false,
+            Self::ExtendedIsolationForest(_) | Self::UnsupervisedForest(_) => false,
+            Self::RandomForest(_) | Self::GradientBoosting(_) => true,
         }
     }
 
@@ -51,6 +76,10 @@ impl Method {
         match self {
             Self::RobustZscore => Vec::new(),
             Self::IsolationForest(options) => options.slots(),
+            Self::ExtendedIsolationForest(options) => options.slots(),
+            Self::UnsupervisedForest(options) => options.slots(),
+            Self::RandomForest(options) => options.slots(),
+            Self::GradientBoosting(options) => options.slots(),
         }
     }
 
