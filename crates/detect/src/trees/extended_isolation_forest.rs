@@ -195,7 +195,8 @@ impl ExtendedIsolationForest {
     }
 
     fn add_blocks<const W: usize>(&self, rows: &Matrix, sums: &mut [f64]) {
-        let mut block = vec![[0.0_f32; W]; ROWS_PER_BLOCK];
+        let most = rows.rows().next_multiple_of(LANES);
+        let mut block = vec![[0.0_f32; W]; ROWS_PER_BLOCK.min(most)];
         for (index, sums) in sums.chunks_mut(ROWS_PER_BLOCK).enumerate() {
             for (offset, values) in block.iter_mut().enumerate().take(sums.len()) {
                 let values = &mut values[..self.width()];
@@ -336,7 +337,7 @@ impl<'a> Grower<'a> {
     /// Writes a path length to all that lies below a node.
     fn leaf(&mut self, at: usize, path_length: f64) -> f64 {
         let size = self.tree.offsets.len();
-        let span = size >> at.ilog2().min(size.ilog2());
+        let span = size >> at.ilog2();
         let first = at * span - size;
         self.tree.leaves[first..first + span].fill(path_length as f32);
         let mut nodes = at..at + 1;

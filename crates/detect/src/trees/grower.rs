@@ -99,6 +99,9 @@ impl GrownTree {
     }
 }
 
+/// A column and its best cut.
+type ColumnCut = (usize, Cut);
+
 /// A leaf that can be cut.
 struct Candidate {
     node: usize,
@@ -192,7 +195,7 @@ impl Grower<'_> {
         fresh.depth < self.growth.depth_max && fresh.sums.rows() >= 2 * self.growth.rule.leaf_rows_min
     }
 
-    fn offer(&mut self, fresh: Fresh, best: Option<(usize, Cut)>, varying: Vec<u32>, histograms: Vec<Sums>) {
+    fn offer(&mut self, fresh: Fresh, best: Option<ColumnCut>, varying: Vec<u32>, histograms: Vec<Sums>) {
         let Fresh { node, depth, sums } = fresh;
         if let Some((column, cut)) = best.filter(|_| self.may_be_cut(fresh)) {
             self.frontier.push(Candidate { node, depth, sums, column, cut, varying, histograms });
@@ -250,7 +253,7 @@ impl Grower<'_> {
         let range = self.tree.nodes[fresh.node].rows.clone();
         let (rows, terms) = (&self.tree.order[range.clone()], &self.terms[range]);
         let mut histogram = [Sums::default(); BINS_MAX];
-        let mut best: Option<(usize, Cut)> = None;
+        let mut best: Option<ColumnCut> = None;
         let mut seen = 0;
         // Columns looked at stand at the front.
         while seen < count && seen < varying.len() {
@@ -290,7 +293,7 @@ impl Grower<'_> {
         fresh: Fresh,
         histograms: &mut [Sums],
         other: Option<(Fresh, &mut [Sums])>,
-    ) -> (Option<(usize, Cut)>, Option<(usize, Cut)>) {
+    ) -> (Option<ColumnCut>, Option<ColumnCut>) {
         let range = self.tree.nodes[fresh.node].rows.clone();
         let (rows, terms) = (&self.tree.order[range.clone()], &self.terms[range]);
         let threads = (rows.len() * columns.len() / BINS_PER_THREAD_MIN).clamp(1, self.growth.threads.max(1));
@@ -323,7 +326,7 @@ impl Grower<'_> {
 }
 
 /// The cut that explains more; the first of equal ones.
-fn better(one: Option<(usize, Cut)>, other: Option<(usize, Cut)>) -> Option<(usize, Cut)> {
+fn better(one: Option<ColumnCut>, other: Option<ColumnCut>) -> Option<ColumnCut> {
     match (&one, &other) {
         (Some((_, first)), Some((_, second))) if second.gain > first.gain => other,
         (None, _) => other,
