@@ -124,6 +124,22 @@ struct Boosting<'a> {
     rng: ChaCha8Rng,
 }
 
+/// First and second derivative of a row's weighted logistic loss by its margin.
+#[derive(Clone, Copy)]
+struct Derivatives {
+    first: f32,
+    second: f32,
+}
+
+impl Derivatives {
+    fn of(margin: f64, anomalous: bool, weights: [f64; 2]) -> Self {
+        let probability = 1.0 / (1.0 + (-margin).exp());
+        let weight = weights[usize::from(anomalous)];
+        let first = probability - f64::from(u8::from(anomalous));
+        Self { first: (weight * first) as f32, second: (weight * probability * (1.0 - probability)) as f32 }
+    }
+}
+
 /// A tree as the scorer takes it.
 type Valued = (Vec<TreeNode>, Vec<f32>);
 
@@ -219,43 +235,39 @@ impl Boosting<'_> {
         let rows = draw_share(&self.learned, self.options.sample_fraction, &mut self.rng);
         let all: Vec<usize> = (0..self.binned.width()).collect();
         let columns = draw_share(&all, self.options.column_fraction, &mut self.rng);
-        let derivatives = self.derivatives(&rows);
-        let scale = Scale::of(derivatives.iter().copied());
+        let derivatives = self.derivatives();
+        let of_rows = || rows.iter().map(|row| derivatives[*row as usize]);
         // A row pulls against its first derivative.
-        let terms: Vec<Term> = derivatives.iter().map(|(first, second)| scale.term(-first, *second)).collect();
+        let scale = Scale::of(of_rows().map(|row| (-f64::from(row.first), f64::from(row.second))));
+        let terms: Vec<Term> = of_rows().map(|row| scale.term(-f64::from(row.first), f64::from(row.second))).collect();
         let rule = Rule { scale, leaf_rows_min: self.leaf_rows_min, l2: self.options.l2 };
         let (leaves_max, threads) = (self.options.leaves_max, self.threads);
         let growth = Growth { rule, leaves_max, depth_max: DEPTH_MAX, columns: Columns::Given(columns), threads };
         let tree = grow(self.binned, &growth, rows, terms, &mut self.rng);
         tree.nodes[0].split?;
-        let valued = tree.valued(self.binned, |leaf| self.leaf_value(&tree.order[leaf.rows.clone()]));
+        let valued = tree.valued(self.binned, |leaf| {
+            self.leaf_value(tree.order[leaf.rows.clone()].iter().map(|row| derivatives[*row as usize]))
+        });
         self.add(&tree, &valued.1);
         Some(valued)
     }
 
-    /// First and second derivative of the weighted loss by the margin, for each of the rows.
-    fn derivatives(&self, rows: &[u32]) -> Vec<(f64, f64)> {
-        let jobs = rows.chunks(ROWS_PER_JOB).collect();
-        let parts = parallel(self.threads, jobs, |rows: &[u32]| {
-            rows.iter().map(|row| self.derivative(*row as usize)).collect::<Vec<_>>()
+    /// Derivatives of the loss of every row.
+    fn derivatives(&self) -> Vec<Derivatives> {
+        let jobs = self.margins.chunks(ROWS_PER_JOB).zip(self.anomalous.chunks(ROWS_PER_JOB)).collect();
+        let parts = parallel(self.threads, jobs, |(margins, anomalous): (&[f64], &[bool])| {
+            let rows = margins.iter().zip(anomalous);
+            rows.map(|(margin, anomalous)| Derivatives::of(*margin, *anomalous, self.weights)).collect::<Vec<_>>()
         });
         parts.concat()
     }
 
-    fn derivative(&self, row: usize) -> (f64, f64) {
-        let (anomalous, probability) = (self.anomalous[row], 1.0 / (1.0 + (-self.margins[row]).exp()));
-        let weight = self.weights[usize::from(anomalous)];
-        let first = if anomalous { probability - 1.0 } else { probability };
-        (weight * first, weight * probability * (1.0 - probability))
-    }
-
-    /// The Newton step, from exact derivatives. Source: Chen, Guestrin 2016, eq. 5.
-    fn leaf_value(&self, rows: &[u32]) -> f32 {
-        let derivatives = rows.iter().map(|row| self.derivative(*row as usize));
-        let (first, second) = derivatives.fold((0.0, 0.0), |sums, row| (sums.0 + row.0, sums.1 + row.1));
-        let resistance: f64 = second + self.options.l2;
-        (-first / resistance.max(f64::MIN_POSITIVE.sqrt()) * self.options.learning_rate).clamp(-STEP_MAX, STEP_MAX)
-            as f32
+    /// The Newton step, summed from the derivatives themselves. Source: Chen, Guestrin 2016, eq. 5.
+    fn leaf_value(&self, rows: impl Iterator<Item = Derivatives>) -> f32 {
+        let sum = |sums: (f64, f64), row: Derivatives| (sums.0 + f64::from(row.first), sums.1 + f64::from(row.second));
+        let (first, second) = rows.fold((0.0, 0.0), sum);
+        let resistance = (second + self.options.l2).max(f64::MIN_POSITIVE.sqrt());
+        (-first / resistance * self.options.learning_rate).clamp(-STEP_MAX, STEP_MAX) as f32
     }
 
     /// Adds the leaves to the margins of all rows, of those that the tree has not seen, too.

@@ -12,11 +12,17 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::tree_scorer::TreeNode;
 use crate::trees::binning::{BINS_MAX, BinnedMatrix};
-use crate::trees::histogram::{Cut, Rule, Sums, Term, accumulate, scan};
+use crate::trees::histogram::{Cut, Histogram, Rule, Sums, Term, accumulate, scan};
 use crate::trees::parallel::parallel;
 
 /// Bins counted below which another thread costs more than it saves: starting one takes about as long.
 const BINS_PER_THREAD_MIN: usize = 1 << 16;
+
+/// Columns counted in one pass over a node's rows: their histograms share the first-level cache with the rows.
+const COLUMNS_PER_PASS: usize = 4;
+
+/// A histogram of no rows.
+const EMPTY: Histogram = [Sums::EMPTY; BINS_MAX];
 
 /// What a tree may become.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,8 +117,8 @@ struct Candidate {
     cut: Cut,
     /// With drawn columns, those that may still vary.
     varying: Vec<u32>,
-    /// With given columns, their histograms, one after the other.
-    histograms: Vec<Sums>,
+    /// With given columns, their histograms.
+    histograms: Vec<Histogram>,
 }
 
 impl Ord for Candidate {
@@ -183,7 +189,7 @@ impl Grower<'_> {
         match &self.growth.columns {
             Columns::Drawn(count) => self.consider(root, *count, (0..self.binned.width() as u32).collect()),
             Columns::Given(columns) => {
-                let mut histograms = vec![Sums::default(); columns.len() * BINS_MAX];
+                let mut histograms = vec![EMPTY; columns.len()];
                 let (best, _) = self.count(columns, root, &mut histograms, None);
                 self.offer(root, best, Vec::new(), histograms);
             }
@@ -195,7 +201,7 @@ impl Grower<'_> {
         fresh.depth < self.growth.depth_max && fresh.sums.rows() >= 2 * self.growth.rule.leaf_rows_min
     }
 
-    fn offer(&mut self, fresh: Fresh, best: Option<ColumnCut>, varying: Vec<u32>, histograms: Vec<Sums>) {
+    fn offer(&mut self, fresh: Fresh, best: Option<ColumnCut>, varying: Vec<u32>, histograms: Vec<Histogram>) {
         let Fresh { node, depth, sums } = fresh;
         if let Some((column, cut)) = best.filter(|_| self.may_be_cut(fresh)) {
             self.frontier.push(Candidate { node, depth, sums, column, cut, varying, histograms });
@@ -252,17 +258,17 @@ impl Grower<'_> {
         }
         let range = self.tree.nodes[fresh.node].rows.clone();
         let (rows, terms) = (&self.tree.order[range.clone()], &self.terms[range]);
-        let mut histogram = [Sums::default(); BINS_MAX];
+        let mut histogram = [EMPTY];
         let mut best: Option<ColumnCut> = None;
         let mut seen = 0;
         // Columns looked at stand at the front.
         while seen < count && seen < varying.len() {
             let drawn = self.rng.random_range(seen..varying.len());
             let column = varying[drawn] as usize;
-            let histogram = &mut histogram[..self.binned.bins(column)];
-            histogram.fill(Sums::default());
-            accumulate(self.binned.column(column), rows, terms, histogram);
-            let found = scan(histogram, fresh.sums, &self.growth.rule);
+            let bins = self.binned.bins(column);
+            histogram[0][..bins].fill(Sums::EMPTY);
+            accumulate([self.binned.column(column)], rows, terms, &mut histogram);
+            let found = scan(&histogram[0][..bins], fresh.sums, &self.growth.rule);
             if !found.varies {
                 varying.swap_remove(drawn);
                 continue;
@@ -275,12 +281,12 @@ impl Grower<'_> {
     }
 
     /// Counts the smaller child and subtracts it from the parent, which leaves the larger one.
-    fn share(&mut self, columns: &[usize], low: Fresh, high: Fresh, mut parents: Vec<Sums>) {
+    fn share(&mut self, columns: &[usize], low: Fresh, high: Fresh, mut parents: Vec<Histogram>) {
         if !self.may_be_cut(low) && !self.may_be_cut(high) {
             return;
         }
         let (small, large) = if low.sums.rows() <= high.sums.rows() { (low, high) } else { (high, low) };
-        let mut histograms = vec![Sums::default(); parents.len()];
+        let mut histograms = vec![EMPTY; parents.len()];
         let (best, best_of_large) = self.count(columns, small, &mut histograms, Some((large, &mut parents)));
         self.offer(small, best, Vec::new(), histograms);
         self.offer(large, best_of_large, Vec::new(), parents);
@@ -291,37 +297,49 @@ impl Grower<'_> {
         &self,
         columns: &[usize],
         fresh: Fresh,
-        histograms: &mut [Sums],
-        other: Option<(Fresh, &mut [Sums])>,
+        histograms: &mut [Histogram],
+        other: Option<(Fresh, &mut [Histogram])>,
     ) -> (Option<ColumnCut>, Option<ColumnCut>) {
         let range = self.tree.nodes[fresh.node].rows.clone();
         let (rows, terms) = (&self.tree.order[range.clone()], &self.terms[range]);
         let threads = (rows.len() * columns.len() / BINS_PER_THREAD_MIN).clamp(1, self.growth.threads.max(1));
-        let share = columns.len().div_ceil(threads).max(1);
+        let share = columns.len().div_ceil(threads).next_multiple_of(COLUMNS_PER_PASS);
         let (sibling, others) = other.map_or((None, None), |(fresh, other)| (Some(fresh.sums), Some(other)));
-        let mut others = others.into_iter().flat_map(|other| other.chunks_mut(share * BINS_MAX));
+        let mut others = others.into_iter().flat_map(|other| other.chunks_mut(share));
         let jobs: Vec<_> = columns
             .chunks(share)
-            .zip(histograms.chunks_mut(share * BINS_MAX))
-            .map(|(columns, own)| (columns, own, others.next()))
+            .zip(histograms.chunks_mut(share))
+            .map(|(columns, own)| (columns, own, others.next().unwrap_or_default()))
             .collect();
-        let found = parallel(threads, jobs, |(columns, own, mut others)| {
-            let mut best = (None, None);
-            for (place, column) in columns.iter().enumerate() {
-                let bins = place * BINS_MAX..place * BINS_MAX + self.binned.bins(*column);
-                let own = &mut own[bins.clone()];
-                accumulate(self.binned.column(*column), rows, terms, own);
-                let named = |cut| (*column, cut);
-                best.0 = better(best.0, scan(own, fresh.sums, &self.growth.rule).best.map(named));
-                if let (Some(others), Some(sums)) = (&mut others, sibling) {
-                    let other = &mut others[bins];
+        let found =
+            parallel(threads, jobs, |(columns, own, others): (&[usize], &mut [Histogram], &mut [Histogram])| {
+                self.accumulate(columns, rows, terms, own);
+                for (own, other) in own.iter().zip(others.iter_mut()) {
                     other.iter_mut().zip(own).for_each(|(other, own)| *other = *other - *own);
-                    best.1 = better(best.1, scan(other, sums, &self.growth.rule).best.map(named));
                 }
-            }
-            best
-        });
+                (self.best(columns, fresh.sums, own), sibling.and_then(|sums| self.best(columns, sums, others)))
+            });
         found.into_iter().fold((None, None), |best, part| (better(best.0, part.0), better(best.1, part.1)))
+    }
+
+    /// Adds the rows to the histograms of the columns, a few columns at a time.
+    fn accumulate(&self, columns: &[usize], rows: &[u32], terms: &[Term], histograms: &mut [Histogram]) {
+        let (groups, rest) = columns.as_chunks::<COLUMNS_PER_PASS>();
+        let (group_histograms, rest_histograms) = histograms.as_chunks_mut::<COLUMNS_PER_PASS>();
+        for (columns, histograms) in groups.iter().zip(group_histograms) {
+            accumulate(columns.map(|column| self.binned.column(column)), rows, terms, histograms);
+        }
+        for (column, histogram) in rest.iter().zip(rest_histograms) {
+            accumulate([self.binned.column(*column)], rows, terms, std::array::from_mut(histogram));
+        }
+    }
+
+    fn best(&self, columns: &[usize], sums: Sums, histograms: &[Histogram]) -> Option<ColumnCut> {
+        let cuts = columns.iter().zip(histograms).map(|(column, histogram)| {
+            let found = scan(&histogram[..self.binned.bins(*column)], sums, &self.growth.rule);
+            found.best.map(|cut| (*column, cut))
+        });
+        cuts.fold(None, better)
     }
 }
 

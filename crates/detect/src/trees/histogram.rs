@@ -5,6 +5,8 @@
 
 use std::ops::{AddAssign, Sub};
 
+use crate::trees::binning::BINS_MAX;
+
 /// Bits that hold a sum of weights; the number of rows has the other 26.
 const WEIGHT_BITS: u32 = 38;
 /// Most rows a tree is grown on: their number fits beside the sum of their weights.
@@ -16,14 +18,14 @@ const GAIN_SHARE_MIN: f64 = 1e-9;
 /// What one row brings: how strongly it pulls towards a higher value, and how much it resists. For a forest, the
 /// weight of an anomaly (0 for a normal row) and the weight; for boosting, first and second derivative of the loss.
 /// Units: those of [`Scale`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Term {
     pub(crate) target: i32,
     pub(crate) weight: u32,
 }
 
 /// Sums over rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sums {
     target: i64,
     /// Number of rows and sum of weights in one word: one addition for both.
@@ -31,8 +33,11 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
+    /// Of no rows.
+    pub(crate) const EMPTY: Self = Self { target: 0, rows_weight: 0 };
+
     pub(crate) fn of(terms: &[Term]) -> Self {
-        let mut sums = Self::default();
+        let mut sums = Self::EMPTY;
         terms.iter().for_each(|term| sums.add(*term));
         sums
     }
@@ -56,6 +61,9 @@ impl Sums {
         self.target == 0 || self.target.unsigned_abs() == self.weight()
     }
 }
+
+/// Sums of each bin of a column; as many as there can be, so that a byte is always a place.
+pub(crate) type Histogram = [Sums; BINS_MAX];
 
 impl AddAssign for Sums {
     fn add_assign(&mut self, other: Self) {
@@ -140,11 +148,20 @@ pub(crate) struct Scan {
     pub(crate) best: Option<Cut>,
 }
 
-/// Adds each row's term to its bin. Shape: a term per row; the histogram has a place for every bin of the column.
-#[inline(always)]
-pub(crate) fn accumulate(column: &[u8], rows: &[u32], terms: &[Term], histogram: &mut [Sums]) {
+/// Adds each row's term to its bin, column by column: rows and terms are read once for all the columns, and while one
+/// addition waits for the one before it in the same bin, those of the others go on.
+/// Shape: a term per row, a histogram per column.
+#[inline(never)]
+pub(crate) fn accumulate<const N: usize>(
+    columns: [&[u8]; N],
+    rows: &[u32],
+    terms: &[Term],
+    histograms: &mut [Histogram; N],
+) {
     for (row, term) in rows.iter().zip(terms) {
-        histogram[usize::from(column[*row as usize])].add(*term);
+        for (column, histogram) in columns.iter().zip(histograms.iter_mut()) {
+            histogram[usize::from(column[*row as usize])].add(*term);
+        }
     }
 }
 
@@ -152,7 +169,7 @@ pub(crate) fn accumulate(column: &[u8], rows: &[u32], terms: &[Term], histogram:
 /// middle, as far as can be from the rows on both sides, but missing values stay by themselves.
 pub(crate) fn scan(histogram: &[Sums], total: Sums, rule: &Rule) -> Scan {
     let before = rule.explained(total);
-    let mut left = Sums::default();
+    let mut left = Sums::EMPTY;
     let mut last = None;
     let (mut varies, mut best): (bool, Option<Cut>) = (false, None);
     for (bin, sums) in histogram.iter().enumerate().filter(|(_, sums)| sums.rows_weight != 0) {
@@ -209,8 +226,10 @@ mod tests {
             let terms: Vec<Term> = rows.iter().map(|row| scale.term(target(row), row.1)).collect();
             let column: Vec<u8> = rows.iter().map(|row| row.0).collect();
             let order: Vec<u32> = (0..rows.len() as u32).collect();
-            let mut histogram = [Sums::default(); 256];
-            accumulate(&column, &order, &terms, &mut histogram);
+            let mut histograms = [[Sums::EMPTY; BINS_MAX]; 2];
+            accumulate([&column; 2], &order, &terms, &mut histograms);
+            prop_assert_eq!(histograms[0], histograms[1]);
+            let [histogram, _] = histograms;
             let rule = Rule { scale, leaf_rows_min: leaf_rows_min as u64, l2: 0.0 };
             let found = scan(&histogram, Sums::of(&terms), &rule);
             prop_assert_eq!(found.varies, column.iter().any(|bin| *bin != column[0]));
@@ -231,10 +250,10 @@ mod tests {
         let scale = Scale::of([(1.0, 1.0); 4].into_iter());
         let rule = Rule { scale, leaf_rows_min: 1, l2: 0.0 };
         let cut_between = |low: u8, high: u8| {
-            let mut histogram = [Sums::default(); 256];
+            let mut histogram = [[Sums::EMPTY; BINS_MAX]];
             let terms = [scale.term(0.0, 1.0), scale.term(1.0, 1.0)];
-            accumulate(&[low, high], &[0, 1], &terms, &mut histogram);
-            scan(&histogram, Sums::of(&terms), &rule).best.unwrap().bin
+            accumulate([&[low, high]], &[0, 1], &terms, &mut histogram);
+            scan(&histogram[0], Sums::of(&terms), &rule).best.unwrap().bin
         };
         assert_eq!((cut_between(0, 200), cut_between(100, 200), cut_between(7, 8)), (0, 150, 7));
     }
