@@ -353,5 +353,4 @@ fn better(one: Option<ColumnCut>, other: Option<ColumnCut>) -> Option<ColumnCut>
 }
 
 #[cfg(test)]
-#[path = "grower_tests.rs"]
 mod tests;

@@ -1,10 +1,10 @@
 //! Detectors that are trees: what every one of them keeps to, and what labels teach.
 
-use crate::world::{WIDTH, normal};
+use crate::world::{WIDTH, columns, member, normal};
 use lapwing_detect::{
-    DetectError, ExtendedIsolationForest, ExtendedIsolationForestOptions, GradientBoosting, GradientBoostingOptions,
-    IsolationForest, Label, Matrix, RandomForest, RandomForestOptions, TrainingSet, UnsupervisedForest,
-    UnsupervisedForestOptions,
+    DetectError, Ensemble, ExtendedIsolationForest, ExtendedIsolationForestOptions, GradientBoosting,
+    GradientBoostingOptions, IsolationForest, Label, Matrix, Method, RandomForest, RandomForestOptions, TrainingSet,
+    UnsupervisedForest, UnsupervisedForestOptions,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -274,4 +274,38 @@ fn a_row_scores_the_same_bits_in_any_batch() {
     for refusal in [forest.score(&narrow), boosting.score(&narrow), oblique.score(&narrow)] {
         assert!(matches!(refusal, Err(DetectError::WidthMismatch { expected: WIDTH, found: 1, .. })));
     }
+}
+
+#[test]
+fn an_artefact_of_forests_reads_back_and_a_changed_byte_is_refused_or_harmless() {
+    let synthetic = UnsupervisedForestOptions { trees: 2, leaves_max: 6, ..SYNTHETIC };
+    let oblique = ExtendedIsolationForestOptions { trees: 2, samples: 4, extension: 1 };
+    let members = [
+        member("synthetic", Method::UnsupervisedForest(synthetic)),
+        member("oblique", Method::ExtendedIsolationForest(oblique)),
+    ];
+    let ensemble = Ensemble::fit(columns(), &TrainingSet::unlabelled(&normal(60, 1)), &members, 0.05, 1).unwrap();
+    let bytes = ensemble.to_bytes().unwrap();
+    assert_eq!(Ensemble::from_bytes(&bytes).unwrap(), ensemble);
+    let rows = Matrix::from_rows(&[[1.0, -1.0, 0.5, 1.0, 0.1, 0.0], [f32::NAN; WIDTH]]).unwrap();
+    let (mut refused, mut accepted) = (0, 0);
+    for place in crate::artefact::HEADER_BYTES..bytes.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut payload = bytes[crate::artefact::HEADER_BYTES..].to_vec();
+            payload[place - crate::artefact::HEADER_BYTES] ^= flip;
+            match Ensemble::from_bytes(&crate::artefact::sealed(&bytes, &payload)) {
+                Err(refusal) => {
+                    assert!(matches!(refusal, DetectError::Artefact(_)), "byte {place}: {refusal}");
+                    refused += 1;
+                }
+                Ok(ensemble) => {
+                    let scores = ensemble.score(&rows).unwrap();
+                    assert!(scores.tail.iter().all(|tail| *tail > 0.0 && *tail <= 1.0), "byte {place}");
+                    ensemble.explain(rows.row(0)).unwrap();
+                    accepted += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 200 && accepted > 200, "{refused} refused, {accepted} accepted");
 }
