@@ -16,8 +16,10 @@ use lapwing_detect::{
     RandomForest, TrainingSet, UnsupervisedForest,
 };
 
-/// Runs of scoring for a figure: Linux counts a thread's time in steps of milliseconds.
+/// Runs of scoring for a figure.
 const SPEED_RUNS: usize = 5;
+/// Linux counts a thread's time in steps of about this; a shorter time is not known better. Units: seconds.
+const CLOCK_STEP: f64 = 1e-3;
 /// Rows explained for a figure.
 const ROWS_EXPLAINED: usize = 50_000;
 
@@ -137,7 +139,7 @@ fn speed(trained: &Trained, rows: &Matrix) -> Result<f64, Box<dyn Error>> {
     for _ in 0..SPEED_RUNS {
         std::hint::black_box(trained.score(std::hint::black_box(rows))?);
     }
-    Ok((SPEED_RUNS * rows.rows()) as f64 / (thread_seconds()? - start))
+    Ok((SPEED_RUNS * rows.rows()) as f64 / (thread_seconds()? - start).max(CLOCK_STEP))
 }
 
 /// Microseconds of this thread's processor time to explain one row.

@@ -49,8 +49,10 @@ pub struct RandomForestOptions {
 }
 
 impl Default for RandomForestOptions {
+    /// As Breiman's, with as many leaves as hold what a hundred trees can keep. Kinds are not balanced: trees grow until
+    /// leaves are of one kind, whatever rows weigh, and heavy anomalies would only make the last leaves rash.
     fn default() -> Self {
-        Self { trees: 100, sample_fraction: 1.0, split_columns: 0, leaf_rows_min: 0, leaves_max: 8192, balanced: true }
+        Self { trees: 100, sample_fraction: 1.0, split_columns: 0, leaf_rows_min: 0, leaves_max: 8192, balanced: false }
     }
 }
 
