@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::DetectError;
+
 /// Where the value of an option is kept, and what may stand there.
 #[derive(Debug)]
 pub enum Slot<'a> {
@@ -48,6 +50,16 @@ impl fmt::Display for OptionValue {
 pub trait Options {
     /// Each option's name and slot.
     fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)>;
+}
+
+/// Refuses options that are out of range; the text says which, and what is allowed. Errors: `Setting`.
+pub(crate) fn check(method: &str, mut options: impl Options) -> Result<(), DetectError> {
+    for (name, slot) in options.slots() {
+        let value = slot.value();
+        let refusal = |allowed| DetectError::Setting(format!("`{name}` of {method} is {value}; it must be {allowed}"));
+        slot.set(&value).map_err(refusal)?;
+    }
+    Ok(())
 }
 
 impl Slot<'_> {

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::DetectError;
 use crate::isolation_forest::{SAMPLES_DEFAULT, SAMPLES_MAX, TREES_DEFAULT, TREES_MAX, mean_path_length};
 use crate::matrix::Matrix;
-use crate::options::{Options, Slot};
+use crate::options::{Options, Slot, check};
 use crate::quantiles::medians;
 use crate::training::TrainingSet;
 use crate::tree_scorer::{DEPTH_MAX, LANES, WIDTH_MAX};
@@ -101,12 +101,13 @@ struct Padded {
 impl ExtendedIsolationForest {
     /// Grows the trees, each on rows drawn without repetition (all rows if there are fewer). The same rows and seed
     /// give the same forest for any number of threads; tree i does not depend on how many trees there are.
-    /// Errors: `TooFewRows` below 2, `Setting` if there are too many columns.
+    /// Errors: `TooFewRows` below 2, `Setting` if an option is out of range or there are too many columns.
     pub fn fit(
         set: &TrainingSet<'_>,
         options: &ExtendedIsolationForestOptions,
         seed: u64,
     ) -> Result<Self, DetectError> {
+        check("extended isolation forest", *options)?;
         let (count, width) = (set.rows.rows(), set.rows.width());
         if count < 2 {
             return Err(DetectError::TooFewRows { act: "fit extended isolation forest", needed: 2, found: count });

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
 use crate::matrix::Matrix;
-use crate::options::{Options, Slot};
+use crate::options::{Options, Slot, check};
 use crate::training::TrainingSet;
 use crate::tree_scorer::TreeNode;
 use crate::trees::binning::BinnedMatrix;
@@ -149,8 +149,10 @@ type Valued = (Vec<TreeNode>, Vec<f32>);
 
 impl GradientBoosting {
     /// Boosts trees on the labelled rows. The same rows, labels and seed give the same trees for any number of
-    /// threads. Errors: `Setting` if a kind of row is missing or there are too many rows or columns.
+    /// threads. Errors: `Setting` if an option is out of range, a kind of row is missing, or there are too many rows or
+    /// columns.
     pub fn fit(set: &TrainingSet<'_>, options: &GradientBoostingOptions, seed: u64) -> Result<Self, DetectError> {
+        check("gradient boosting", *options)?;
         let labelled = Labelled::of("gradient boosting", set)?;
         check_size("gradient boosting", labelled.rows.rows(), labelled.rows.width())?;
         let leaf_rows_min = match options.leaf_rows_min {

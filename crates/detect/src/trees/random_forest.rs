@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
 use crate::matrix::Matrix;
-use crate::options::{Options, Slot};
+use crate::options::{Options, Slot, check};
 use crate::training::TrainingSet;
 use crate::tree_scorer::WIDTH_MAX;
 use crate::trees::binning::BinnedMatrix;
@@ -78,9 +78,10 @@ pub struct RandomForest {
 
 impl RandomForest {
     /// Grows a forest on the labelled rows. The same rows, labels and seed give the same forest for any number of
-    /// threads; tree i does not depend on how many trees there are. Errors: `Setting` if a kind of row is missing or
+    /// threads; tree i does not depend on how many trees there are. Errors: `Setting` if an option is out of range, a kind of row is missing or
     /// there are too many rows or columns.
     pub fn fit(set: &TrainingSet<'_>, options: &RandomForestOptions, seed: u64) -> Result<Self, DetectError> {
+        check("random forest", *options)?;
         let labelled = Labelled::of("random forest", set)?;
         check_size("random forest", labelled.rows.rows(), labelled.rows.width())?;
         let leaf_rows_min = match options.leaf_rows_min {

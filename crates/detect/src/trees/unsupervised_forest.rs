@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
 use crate::matrix::Matrix;
-use crate::options::{Options, Slot};
+use crate::options::{Options, Slot, check};
 use crate::training::TrainingSet;
 use crate::trees::binning::BinnedMatrix;
 use crate::trees::linked::LinkedTrees;
@@ -58,8 +58,9 @@ pub struct UnsupervisedForest {
 
 impl UnsupervisedForest {
     /// Grows a forest on the rows; labels are not looked at. The same rows and seed give the same forest for any
-    /// number of threads. Errors: `TooFewRows` below 2, `Setting` if there are too many rows or columns.
+    /// number of threads. Errors: `TooFewRows` below 2, `Setting` if an option is out of range or there are too many rows or columns.
     pub fn fit(set: &TrainingSet<'_>, options: &UnsupervisedForestOptions, seed: u64) -> Result<Self, DetectError> {
+        check("unsupervised forest", *options)?;
         let real = set.rows.rows();
         if real < 2 {
             return Err(DetectError::TooFewRows { act: "fit unsupervised forest", needed: 2, found: real });

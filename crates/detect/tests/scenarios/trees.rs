@@ -309,3 +309,19 @@ fn an_artefact_of_forests_reads_back_and_a_changed_byte_is_refused_or_harmless()
     }
     assert!(refused > 200 && accepted > 200, "{refused} refused, {accepted} accepted");
 }
+
+#[test]
+fn an_option_out_of_range_is_refused_with_what_is_allowed() {
+    let (rows, labels) = labelled(100, 10, 1);
+    let set = set(&rows, &labels, 1);
+    let refusals = [
+        RandomForest::fit(&set, &RandomForestOptions { trees: 0, ..FOREST }, 1).unwrap_err(),
+        GradientBoosting::fit(&set, &GradientBoostingOptions { learning_rate: f64::NAN, ..BOOSTING }, 1).unwrap_err(),
+        UnsupervisedForest::fit(&set, &UnsupervisedForestOptions { fraction: -1.0, ..SYNTHETIC }, 1).unwrap_err(),
+        ExtendedIsolationForest::fit(&set, &ExtendedIsolationForestOptions { samples: 513, ..OBLIQUE }, 1).unwrap_err(),
+    ];
+    for (refusal, option) in refusals.into_iter().zip(["trees", "learning_rate", "fraction", "samples"]) {
+        let DetectError::Setting(text) = refusal else { panic!("{refusal}") };
+        assert!(text.starts_with(&format!("`{option}` of ")) && text.contains("it must be a"), "{text}");
+    }
+}
