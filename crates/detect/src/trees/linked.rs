@@ -155,17 +155,23 @@ impl LinkedTrees {
     pub fn attribute(&self, row: &[f32], share: f64, credit: &mut [f64]) {
         let mut keys = vec![0_u32; self.width()];
         self.fill_keys(row, &mut keys);
-        for root in &self.roots {
-            let mut at = *root;
-            loop {
-                let node = &self.nodes[at as usize];
-                let next = node.step(&keys);
-                if next == at {
-                    break;
+        // Several trees at a time: a step waits for memory, and the others' steps go on.
+        for roots in self.roots.chunks(LANES) {
+            let mut places = [0; LANES];
+            let places = &mut places[..roots.len()];
+            places.copy_from_slice(roots);
+            let mut moved = 1;
+            while moved != 0 {
+                moved = 0;
+                for at in places.iter_mut() {
+                    let node = &self.nodes[*at as usize];
+                    let next = node.step(&keys);
+                    // Nothing changes where a leaf stays.
+                    let change = f64::from(self.nodes[next as usize].value) - f64::from(node.value);
+                    credit[node.feature as usize] += share * change;
+                    moved |= next ^ *at;
+                    *at = next;
                 }
-                let change = f64::from(self.nodes[next as usize].value) - f64::from(node.value);
-                credit[node.feature as usize] += share * change;
-                at = next;
             }
         }
     }
