@@ -14,7 +14,7 @@
 //!
 //! Values and thresholds are compared as unsigned keys in the order of the numbers (`key`): comparing integers
 //! takes one cycle where floats take four. Trees deeper than `DEPTH_MAX` would be mostly padding; they have the layout
-//! of [`crate::trees::linked`], behind the same blocks of rows ([`sum`]).
+//! of [`crate::trees::linked`], behind the same blocks of rows (`sum`).
 
 use serde::{Deserialize, Serialize};
 
