@@ -6,6 +6,10 @@ use crate::matrix::Matrix;
 use crate::method::Method;
 use crate::robust_zscore::RobustZscore;
 use crate::training::TrainingSet;
+use crate::trees::extended_isolation_forest::ExtendedIsolationForest;
+use crate::trees::gradient_boosting::GradientBoosting;
+use crate::trees::random_forest::RandomForest;
+use crate::trees::unsupervised_forest::UnsupervisedForest;
 
 /// What every trained detector can do. Its input are its own columns, in their order.
 pub(crate) trait Detect {
@@ -42,6 +46,10 @@ pub(crate) struct RawScores {
 pub(crate) enum Detector {
     RobustZscore(RobustZscore),
     IsolationForest(IsolationForest),
+    ExtendedIsolationForest(ExtendedIsolationForest),
+    UnsupervisedForest(UnsupervisedForest),
+    RandomForest(RandomForest),
+    GradientBoosting(GradientBoosting),
 }
 
 impl Detector {
@@ -53,6 +61,14 @@ impl Detector {
             Method::IsolationForest(options) => {
                 Self::IsolationForest(IsolationForest::fit(set.rows, options.trees, options.samples, seed)?)
             }
+            Method::ExtendedIsolationForest(options) => {
+                Self::ExtendedIsolationForest(ExtendedIsolationForest::fit(set, options, seed)?)
+            }
+            Method::UnsupervisedForest(options) => {
+                Self::UnsupervisedForest(UnsupervisedForest::fit(set, options, seed)?)
+            }
+            Method::RandomForest(options) => Self::RandomForest(RandomForest::fit(set, options, seed)?),
+            Method::GradientBoosting(options) => Self::GradientBoosting(GradientBoosting::fit(set, options, seed)?),
         })
     }
 
@@ -60,6 +76,10 @@ impl Detector {
         match self {
             Self::RobustZscore(detector) => detector,
             Self::IsolationForest(detector) => detector,
+            Self::ExtendedIsolationForest(detector) => detector,
+            Self::UnsupervisedForest(detector) => detector,
+            Self::RandomForest(detector) => detector,
+            Self::GradientBoosting(detector) => detector,
         }
     }
 }
@@ -87,6 +107,78 @@ impl Detect for RobustZscore {
 }
 
 impl Detect for IsolationForest {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|score| RawScores { score, vote: None })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}
+
+impl Detect for ExtendedIsolationForest {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|score| RawScores { score, vote: None })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}
+
+impl Detect for UnsupervisedForest {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|score| RawScores { score, vote: None })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}
+
+impl Detect for RandomForest {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|score| RawScores { score, vote: None })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}
+
+impl Detect for GradientBoosting {
     fn width(&self) -> usize {
         self.width()
     }

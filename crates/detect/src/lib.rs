@@ -1,8 +1,11 @@
-//! Anomaly detectors as pure, seeded functions; calibration, fusion, explanation and artefacts. No IO, no clock, no
-//! threads: the same rows and seed give the same model, the same model and row the same score.
+//! Anomaly detectors as pure, seeded functions; calibration, fusion, explanation and artefacts. No IO, no clock:
+//! the same rows and seed give the same model, the same model and row the same score. Threads work only where a training
+//! set lends them, and change no bit.
 
 /// Rows of numbers as detectors read them.
 pub mod matrix;
+/// Rows to learn from, and what is known of them.
+pub mod training;
 mod quantiles;
 mod categories;
 mod column_values;
@@ -12,14 +15,16 @@ pub mod columns;
 pub mod robust_zscore;
 /// The one scorer of every kind of tree ensemble.
 pub mod tree_scorer;
+/// Options of detectors: where their values are kept, and what may stand there.
+pub mod options;
 /// Detector: how few random splits isolate a row.
 pub mod isolation_forest;
+/// Detectors that are deep or boosted trees.
+pub mod trees;
 /// Raw scores to probabilities.
 pub mod calibration;
 /// The ways to score rows, and their options.
 pub mod method;
-/// Rows to learn from, and what is known of them.
-pub mod training;
 mod detector;
 /// One detector of an ensemble: what it reads, how it scores, how rare its scores are.
 pub mod member;
@@ -43,3 +48,7 @@ pub use method::{Method, OptionValue};
 pub use robust_zscore::RobustZscore;
 pub use training::{Label, TrainingSet};
 pub use tree_scorer::TreeScorer;
+pub use trees::extended_isolation_forest::{ExtendedIsolationForest, ExtendedIsolationForestOptions};
+pub use trees::gradient_boosting::{GradientBoosting, GradientBoostingOptions};
+pub use trees::random_forest::{RandomForest, RandomForestOptions};
+pub use trees::unsupervised_forest::{UnsupervisedForest, UnsupervisedForestOptions};

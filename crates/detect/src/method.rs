@@ -1,14 +1,17 @@
 //! The ways to score rows, and their options.
 //!
-//! Every option is a [`Slot`]: a place to write a value, and what may stand there. Pipeline files, resolved pipelines and
-//! searches for good options all go through slots, so an option is declared once, beside the method it belongs to.
-
-use std::fmt;
-use std::ops::RangeInclusive;
+//! Every option is a [`crate::options::Slot`]: a place to write a value, and what may stand there. Pipeline files,
+//! resolved pipelines and searches for good options all go through slots, so an option is declared once, beside the
+//! method it belongs to.
 
 use serde::{Deserialize, Serialize};
 
 use crate::isolation_forest::IsolationForestOptions;
+pub use crate::options::{OptionValue, Options, Slot};
+use crate::trees::extended_isolation_forest::ExtendedIsolationForestOptions;
+use crate::trees::gradient_boosting::GradientBoostingOptions;
+use crate::trees::random_forest::RandomForestOptions;
+use crate::trees::unsupervised_forest::UnsupervisedForestOptions;
 
 /// A way to score rows, with its options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,50 +21,14 @@ pub enum Method {
     RobustZscore,
     /// How few random splits isolate a row.
     IsolationForest(IsolationForestOptions),
-}
-
-/// Where the value of an option is kept, and what may stand there.
-#[derive(Debug)]
-pub enum Slot<'a> {
-    /// A whole number.
-    Whole(&'a mut usize, RangeInclusive<usize>),
-    /// A number.
-    Number(&'a mut f64, RangeInclusive<f64>),
-    /// Yes or no.
-    Flag(&'a mut bool),
-    /// A name or a path.
-    Text(&'a mut String),
-}
-
-/// The value of an option.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum OptionValue {
-    /// Yes or no.
-    Flag(bool),
-    /// A whole number.
-    Whole(usize),
-    /// A number.
-    Number(f64),
-    /// A name or a path.
-    Text(String),
-}
-
-impl fmt::Display for OptionValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(value) => write!(f, "{value}"),
-            Self::Whole(value) => write!(f, "{value}"),
-            Self::Number(value) => write!(f, "{value:?}"),
-            Self::Text(value) => write!(f, "{value:?}"),
-        }
-    }
-}
-
-/// Options of a method, in the order in which people read them.
-pub trait Options {
-    /// Each option's name and slot.
-    fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)>;
+    /// How few oblique cuts isolate a row.
+    ExtendedIsolationForest(ExtendedIsolationForestOptions),
+    /// How little a row's columns go together as they did in training.
+    UnsupervisedForest(UnsupervisedForestOptions),
+    /// The share of a forest's votes for an anomaly; learns from labels.
+    RandomForest(RandomForestOptions),
+    /// Log odds of an anomaly, by trees that correct each other; learns from labels.
+    GradientBoosting(GradientBoostingOptions),
 }
 
 impl Method {
@@ -70,7 +37,14 @@ impl Method {
 
     /// Every method with its default options, in the order of the reference.
     pub fn all() -> Vec<Self> {
-        vec![Self::RobustZscore, Self::FOREST]
+        vec![
+            Self::RobustZscore,
+            Self::FOREST,
+            Self::ExtendedIsolationForest(ExtendedIsolationForestOptions::default()),
+            Self::UnsupervisedForest(UnsupervisedForestOptions::default()),
+            Self::RandomForest(RandomForestOptions::default()),
+            Self::GradientBoosting(GradientBoostingOptions::default()),
+        ]
     }
 
     /// The method of that name, with its default options.
@@ -83,6 +57,10 @@ impl Method {
         match self {
             Self::RobustZscore => "robust_zscore",
             Self::IsolationForest(_) => "isolation_forest",
+            Self::ExtendedIsolationForest(_) => "extended_isolation_forest",
+            Self::UnsupervisedForest(_) => "unsupervised_forest",
+            Self::RandomForest(_) => "random_forest",
+            Self::GradientBoosting(_) => "gradient_boosting",
         }
     }
 
@@ -90,6 +68,8 @@ impl Method {
     pub fn is_supervised(&self) -> bool {
         match self {
             Self::RobustZscore | Self::IsolationForest(_) => false,
+            Self::ExtendedIsolationForest(_) | Self::UnsupervisedForest(_) => false,
+            Self::RandomForest(_) | Self::GradientBoosting(_) => true,
         }
     }
 
@@ -97,6 +77,10 @@ impl Method {
         match self {
             Self::RobustZscore => Vec::new(),
             Self::IsolationForest(options) => options.slots(),
+            Self::ExtendedIsolationForest(options) => options.slots(),
+            Self::UnsupervisedForest(options) => options.slots(),
+            Self::RandomForest(options) => options.slots(),
+            Self::GradientBoosting(options) => options.slots(),
         }
     }
 
@@ -135,42 +119,6 @@ impl Method {
     pub fn check(&self) -> Result<(), String> {
         let mut copy = self.clone();
         self.options().iter().try_for_each(|(name, value)| copy.set(name, value))
-    }
-}
-
-impl Slot<'_> {
-    fn value(&self) -> OptionValue {
-        match self {
-            Self::Whole(value, _) => OptionValue::Whole(**value),
-            Self::Number(value, _) => OptionValue::Number(**value),
-            Self::Flag(value) => OptionValue::Flag(**value),
-            Self::Text(value) => OptionValue::Text((**value).clone()),
-        }
-    }
-
-    /// In words, what may stand here.
-    fn allowed(&self) -> String {
-        match self {
-            Self::Whole(_, range) => format!("{} to {}", range.start(), range.end()),
-            Self::Number(_, range) => format!("a number from {} to {}", range.start(), range.end()),
-            Self::Flag(_) => "true or false".to_owned(),
-            Self::Text(_) => "a text".to_owned(),
-        }
-    }
-
-    /// Writes a value, if it may stand here.
-    fn set(self, new: &OptionValue) -> bool {
-        match (self, new) {
-            (Self::Whole(value, range), OptionValue::Whole(new)) if range.contains(new) => *value = *new,
-            (Self::Number(value, range), OptionValue::Number(new)) if range.contains(new) => *value = *new,
-            (Self::Number(value, range), OptionValue::Whole(new)) if range.contains(&(*new as f64)) => {
-                *value = *new as f64;
-            }
-            (Self::Flag(value), OptionValue::Flag(new)) => *value = *new,
-            (Self::Text(value), OptionValue::Text(new)) => value.clone_from(new),
-            _ => return false,
-        }
-        true
     }
 }
 

@@ -24,6 +24,8 @@ pub struct TrainingSet<'a> {
     pub labels: &'a [Label],
     /// What lies outside this crate.
     pub outside: &'a dyn Outside,
+    /// Threads that training may use, at least 1; they change its time, never its result.
+    pub threads: usize,
 }
 
 /// What training needs from outside: this crate does no IO.
@@ -43,9 +45,9 @@ impl Outside for Nothing {
 }
 
 impl<'a> TrainingSet<'a> {
-    /// Rows of which nothing is known.
+    /// Rows of which nothing is known, for one thread.
     pub fn unlabelled(rows: &'a Matrix) -> Self {
-        Self { rows, labels: &[], outside: &Nothing }
+        Self { rows, labels: &[], outside: &Nothing, threads: 1 }
     }
 
     /// What is known of a row.

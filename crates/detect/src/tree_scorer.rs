@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Values and thresholds are compared as unsigned keys in the order of the numbers (`key`): comparing integers
-//! takes one cycle where floats take four. Trees deeper than `DEPTH_MAX` would be mostly padding; they need a
-//! second layout beside this one, behind the same `TreeScorer::sum`.
+//! takes one cycle where floats take four. Trees deeper than `DEPTH_MAX` would be mostly padding; they have the layout
+//! of [`crate::trees::linked`], behind the same blocks of rows (`sum`).
 
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +29,7 @@ pub const DEPTH_MAX: u32 = 9;
 /// Widest row the scorer takes: a row of keys is one array of fixed size.
 pub const WIDTH_MAX: usize = 1024;
 /// Rows that walk a tree together: four leave the core idle, sixteen no longer fit its registers (measured).
-const LANES: usize = 8;
-/// Size of a block of rows, half of a 32 KiB first-level cache. Units: bytes.
-const BLOCK_BYTES: usize = 16 * 1024;
+pub(crate) const LANES: usize = 8;
 
 /// A split: values above `threshold` go right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,9 +66,81 @@ pub enum TreeNode {
 }
 
 /// Returns the key of a value: keys are ordered as the numbers are. Both zeros have one key.
-fn key(value: f32) -> u32 {
+pub(crate) fn key(value: f32) -> u32 {
     let bits = (value + 0.0).to_bits();
     bits ^ (((bits as i32) >> 31) as u32 | 0x8000_0000)
+}
+
+/// Trees laid out in one way or another.
+pub(crate) trait Layout {
+    /// Size of a block of rows that goes through a tree before the next tree is touched. Units: bytes.
+    const BLOCK_BYTES: usize;
+
+    /// Number of columns of a row, at most [`WIDTH_MAX`].
+    fn width(&self) -> usize;
+
+    /// Writes the key of each value of a row. Shape: `row` has the width's values, `keys` at least as many.
+    fn fill_keys(&self, row: &[f32], keys: &mut [u32]);
+
+    /// Adds to each sum the leaves that its row falls into, tree after tree. Shape: a sum per row; a multiple of
+    /// [`LANES`] rows.
+    fn add_block<const W: usize>(&self, keys: &[[u32; W]], sums: &mut [f64]);
+}
+
+/// Returns for each row the sum of the leaves it falls into; the order of additions, and so each bit of the sum, does
+/// not depend on the other rows. Shape: `rows` is n × d, the result has n values. Errors: `WidthMismatch`.
+pub(crate) fn sum<L: Layout>(layout: &L, rows: &Matrix) -> Result<Vec<f64>, DetectError> {
+    if rows.width() != layout.width() {
+        let (expected, found) = (layout.width(), rows.width());
+        return Err(DetectError::WidthMismatch { act: "score trees", expected, found });
+    }
+    let mut sums = vec![0.0; rows.rows()];
+    match layout.width() {
+        0..=16 => add_blocks::<16, L>(layout, rows, &mut sums),
+        17..=64 => add_blocks::<64, L>(layout, rows, &mut sums),
+        65..=256 => add_blocks::<256, L>(layout, rows, &mut sums),
+        _ => add_blocks::<WIDTH_MAX, L>(layout, rows, &mut sums),
+    }
+    Ok(sums)
+}
+
+fn add_blocks<const W: usize, L: Layout>(layout: &L, rows: &Matrix, sums: &mut [f64]) {
+    let most = rows.rows().next_multiple_of(LANES).max(LANES);
+    let block = (L::BLOCK_BYTES / size_of::<[u32; W]>()).clamp(LANES, most);
+    let mut keys = vec![[0_u32; W]; block];
+    let mut padded = vec![0.0; block];
+    for (index, sums) in sums.chunks_mut(block).enumerate() {
+        for (offset, row) in keys.iter_mut().enumerate().take(sums.len()) {
+            layout.fill_keys(rows.row(index * block + offset), row);
+        }
+        let walked = sums.len().next_multiple_of(LANES);
+        padded.fill(0.0);
+        layout.add_block(&keys[..walked], &mut padded[..walked]);
+        sums.copy_from_slice(&padded[..sums.len()]);
+    }
+}
+
+impl Layout for TreeScorer {
+    /// Half of a 32 KiB first-level cache.
+    const BLOCK_BYTES: usize = 16 * 1024;
+
+    fn width(&self) -> usize {
+        self.fill.len()
+    }
+
+    fn fill_keys(&self, row: &[f32], keys: &mut [u32]) {
+        for ((&value, &fill), out) in row.iter().zip(&self.fill).zip(keys) {
+            *out = key(if value.is_nan() { fill } else { value });
+        }
+    }
+
+    fn add_block<const W: usize>(&self, keys: &[[u32; W]], sums: &mut [f64]) {
+        match self.depth {
+            6 => add_trees::<64, W>(&self.nodes, &self.leaves, keys, sums),
+            8 => add_trees::<256, W>(&self.nodes, &self.leaves, keys, sums),
+            _ => add_trees::<512, W>(&self.nodes, &self.leaves, keys, sums),
+        }
+    }
 }
 
 impl TreeScorer {
@@ -154,47 +224,7 @@ impl TreeScorer {
     /// each bit of the sum, does not depend on the other rows.
     /// Shape: `rows` is n × [`TreeScorer::width`], the result has n values. Errors: `WidthMismatch`.
     pub fn sum(&self, rows: &Matrix) -> Result<Vec<f64>, DetectError> {
-        if rows.width() != self.width() {
-            let (expected, found) = (self.width(), rows.width());
-            return Err(DetectError::WidthMismatch { act: "score trees", expected, found });
-        }
-        let mut sums = vec![0.0; rows.rows()];
-        match self.width() {
-            0..=16 => self.add_blocks::<16>(rows, &mut sums),
-            17..=64 => self.add_blocks::<64>(rows, &mut sums),
-            65..=256 => self.add_blocks::<256>(rows, &mut sums),
-            _ => self.add_blocks::<WIDTH_MAX>(rows, &mut sums),
-        }
-        Ok(sums)
-    }
-
-    fn add_blocks<const W: usize>(&self, rows: &Matrix, sums: &mut [f64]) {
-        let block = (BLOCK_BYTES / size_of::<[u32; W]>()).clamp(LANES, rows.rows().next_multiple_of(LANES).max(LANES));
-        let mut keys = vec![[0_u32; W]; block];
-        let mut padded = vec![0.0; block];
-        for (index, sums) in sums.chunks_mut(block).enumerate() {
-            for (offset, row) in keys.iter_mut().enumerate().take(sums.len()) {
-                self.fill_keys(rows.row(index * block + offset), row);
-            }
-            let walked = sums.len().next_multiple_of(LANES);
-            padded.fill(0.0);
-            self.add_block(&keys[..walked], &mut padded[..walked]);
-            sums.copy_from_slice(&padded[..sums.len()]);
-        }
-    }
-
-    fn fill_keys(&self, row: &[f32], keys: &mut [u32]) {
-        for ((&value, &fill), out) in row.iter().zip(&self.fill).zip(keys) {
-            *out = key(if value.is_nan() { fill } else { value });
-        }
-    }
-
-    fn add_block<const W: usize>(&self, keys: &[[u32; W]], sums: &mut [f64]) {
-        match self.depth {
-            6 => add_trees::<64, W>(&self.nodes, &self.leaves, keys, sums),
-            8 => add_trees::<256, W>(&self.nodes, &self.leaves, keys, sums),
-            _ => add_trees::<512, W>(&self.nodes, &self.leaves, keys, sums),
-        }
+        sum(self, rows)
     }
 
     /// Value of leaf `node`, numbered as in the layout.

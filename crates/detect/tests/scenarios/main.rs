@@ -3,5 +3,6 @@
 mod world;
 mod columns;
 mod isolation_forest;
+mod trees;
 mod ensemble;
 mod artefact;
