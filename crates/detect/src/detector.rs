@@ -4,6 +4,7 @@ use crate::error::DetectError;
 use crate::isolation_forest::IsolationForest;
 use crate::matrix::Matrix;
 use crate::method::Method;
+use crate::networks::{Autoencoder, Transformer};
 use crate::robust_zscore::RobustZscore;
 use crate::training::TrainingSet;
 
@@ -42,6 +43,8 @@ pub(crate) struct RawScores {
 pub(crate) enum Detector {
     RobustZscore(RobustZscore),
     IsolationForest(IsolationForest),
+    Autoencoder(Autoencoder),
+    Transformer(Transformer),
 }
 
 impl Detector {
@@ -53,6 +56,12 @@ impl Detector {
             Method::IsolationForest(options) => {
                 Self::IsolationForest(IsolationForest::fit(set.rows, options.trees, options.samples, seed)?)
             }
+            Method::Autoencoder(options) => {
+                Self::Autoencoder(set.outside.autoencoder(&set.not_anomalous(), options, seed)?)
+            }
+            Method::Transformer(options) => {
+                Self::Transformer(set.outside.transformer(&set.not_anomalous(), options, seed)?)
+            }
         })
     }
 
@@ -60,6 +69,8 @@ impl Detector {
         match self {
             Self::RobustZscore(detector) => detector,
             Self::IsolationForest(detector) => detector,
+            Self::Autoencoder(detector) => detector,
+            Self::Transformer(detector) => detector,
         }
     }
 }
@@ -87,6 +98,42 @@ impl Detect for RobustZscore {
 }
 
 impl Detect for IsolationForest {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|score| RawScores { score, vote: None })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}
+
+impl Detect for Autoencoder {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|score| RawScores { score, vote: None })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}
+
+impl Detect for Transformer {
     fn width(&self) -> usize {
         self.width()
     }

@@ -16,6 +16,8 @@ pub mod robust_zscore;
 pub mod tree_scorer;
 /// Detector: how few random splits isolate a row.
 pub mod isolation_forest;
+/// Detectors: neural networks, trained outside and applied here.
+pub mod networks;
 /// Raw scores to probabilities.
 pub mod calibration;
 /// The ways to score rows, and their options.
@@ -42,6 +44,7 @@ pub use isolation_forest::{IsolationForest, IsolationForestOptions};
 pub use matrix::Matrix;
 pub use member::{Inputs, MemberSpec};
 pub use method::Method;
+pub use networks::{Autoencoder, AutoencoderOptions, Transformer, TransformerOptions};
 pub use options::OptionValue;
 pub use robust_zscore::RobustZscore;
 pub use training::{Label, TrainingSet};

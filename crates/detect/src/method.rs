@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::isolation_forest::IsolationForestOptions;
+use crate::networks::{AutoencoderOptions, TransformerOptions};
 use crate::options::{OptionValue, Options, Slot};
 
 /// A way to score rows, with its options.
@@ -13,6 +14,10 @@ pub enum Method {
     RobustZscore,
     /// How few random splits isolate a row.
     IsolationForest(IsolationForestOptions),
+    /// How badly a narrow network repeats a row.
+    Autoencoder(AutoencoderOptions),
+    /// How little a key was expected after those before it.
+    Transformer(TransformerOptions),
 }
 
 impl Method {
@@ -21,7 +26,12 @@ impl Method {
 
     /// Every method with its default options, in the order of the reference.
     pub fn all() -> Vec<Self> {
-        vec![Self::RobustZscore, Self::FOREST]
+        vec![
+            Self::RobustZscore,
+            Self::FOREST,
+            Self::Autoencoder(AutoencoderOptions::DEFAULT),
+            Self::Transformer(TransformerOptions::DEFAULT),
+        ]
     }
 
     /// The method of that name, with its default options.
@@ -34,13 +44,15 @@ impl Method {
         match self {
             Self::RobustZscore => "robust_zscore",
             Self::IsolationForest(_) => "isolation_forest",
+            Self::Autoencoder(_) => "autoencoder",
+            Self::Transformer(_) => "transformer",
         }
     }
 
     /// Whether it learns from labels.
     pub fn is_supervised(&self) -> bool {
         match self {
-            Self::RobustZscore | Self::IsolationForest(_) => false,
+            Self::RobustZscore | Self::IsolationForest(_) | Self::Autoencoder(_) | Self::Transformer(_) => false,
         }
     }
 
@@ -48,6 +60,8 @@ impl Method {
         match self {
             Self::RobustZscore => Vec::new(),
             Self::IsolationForest(options) => options.slots(),
+            Self::Autoencoder(options) => options.slots(),
+            Self::Transformer(options) => options.slots(),
         }
     }
 

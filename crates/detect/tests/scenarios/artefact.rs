@@ -7,7 +7,7 @@ use lapwing_detect::artefact::{FORMAT, MAGIC};
 use lapwing_detect::{DetectError, Ensemble, IsolationForestOptions, Matrix, Method, TrainingSet};
 use sha2::{Digest, Sha256};
 
-const HEADER_BYTES: usize = 52;
+pub(crate) const HEADER_BYTES: usize = 52;
 
 /// Small, with every part an ensemble can have.
 fn little() -> Ensemble {
@@ -17,7 +17,7 @@ fn little() -> Ensemble {
 }
 
 /// The bytes with their payload replaced and length and checksum made to fit.
-fn sealed(bytes: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(crate) fn sealed(bytes: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut sealed = bytes[..12].to_vec();
     sealed.extend_from_slice(&(payload.len() as u64).to_le_bytes());
     sealed.extend_from_slice(&Sha256::digest(payload));
