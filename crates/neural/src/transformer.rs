@@ -186,7 +186,8 @@ impl Learner for Learning {
 
     fn loss(&self, rows: &[usize], learning: bool, rng: &mut ChaCha8Rng) -> Result<Tensor> {
         let Task { tokens, asked, told } = self.task(rows, learning, rng);
-        let told = Tensor::from_vec(told.clone(), told.len(), &self.device)?;
+        let masks = told.len();
+        let told = Tensor::from_vec(told, masks, &self.device)?;
         cross_entropy(&self.logits(tokens, asked)?, &told)
     }
 }
