@@ -44,11 +44,6 @@ fn rows_off_the_surface_are_found_though_each_column_is_as_usual() {
     let strange = network.score(&Matrix::from_rows(&torn(&unseen)).unwrap()).unwrap();
     let auroc = auroc(&usual, &strange);
     assert!(auroc > 0.95, "{auroc}");
-    let mut broken = unseen[0];
-    broken[4] += 2.0;
-    let mut credit = [0.0; 8];
-    network.attribute(&broken, &mut credit);
-    assert!((0..8).all(|column| column == 4 || credit[column] < credit[4]), "{credit:?}");
 }
 
 #[test]
