@@ -1,7 +1,8 @@
 //! Options of methods.
 //!
-//! Every option is a [`Slot`]: a place to write a value, and what may stand there. Pipeline files, resolved pipelines and
-//! searches for good options all go through slots, so an option is declared once, beside the method it belongs to.
+//! Every option is a [`Slot`](crate::options::Slot): a place to write a value, and what may stand there. Pipeline files,
+//! resolved pipelines and searches for good options all go through slots, so an option is declared once, beside the
+//! method it belongs to.
 
 use std::fmt;
 use std::ops::RangeInclusive;

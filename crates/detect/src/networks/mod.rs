@@ -22,6 +22,6 @@ mod transformer;
 pub use attention::{Block, Norm};
 pub use autoencoder::{Autoencoder, AutoencoderOptions};
 pub use dense::Dense;
-pub use scaling::Scaling;
+pub use scaling::{FAR, Scaling};
 pub use transformer::{Transformer, TransformerOptions, TransformerWeights};
 pub use vocabulary::{ABSENT, FIRST_KEY, MASK, UNKNOWN, VOCABULARY_MAX, Vocabulary};
