@@ -18,8 +18,8 @@ const CAUSES: usize = 4;
 const PLACES: usize = 10;
 /// Different keys.
 const KEYS: usize = 100;
-/// The best of several runs is the one least disturbed by the rest of the machine.
-const SPEED_RUNS: usize = 5;
+/// Times that all rows are scored: Linux counts processor time in steps of some milliseconds.
+const SCORED_TIMES: usize = 20;
 /// Passes over the rows while the time is taken.
 const EPOCHS: usize = 4;
 
@@ -88,13 +88,11 @@ fn microseconds_per_row(
     count: usize,
     score: impl Fn() -> Result<Vec<f64>, DetectError>,
 ) -> Result<f64, Box<dyn Error>> {
-    let mut best = f64::INFINITY;
-    for _ in 0..SPEED_RUNS {
-        let start = processor_seconds()?;
+    let start = processor_seconds()?;
+    for _ in 0..SCORED_TIMES {
         std::hint::black_box(score()?);
-        best = best.min(processor_seconds()? - start);
     }
-    Ok(best * 1e6 / count as f64)
+    Ok((processor_seconds()? - start) * 1e6 / (count * SCORED_TIMES) as f64)
 }
 
 /// Time all threads of this process have run, as Linux counts it: first number of each `schedstat`, in nanoseconds.
