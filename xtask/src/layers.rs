@@ -13,6 +13,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("vocabulary", &[]),
     ("features", &["vocabulary"]),
     ("detect", &["vocabulary"]),
+    ("neural", &["detect"]),
     ("state", &["vocabulary"]),
     ("lake", &["vocabulary"]),
     ("produce", &["vocabulary"]),
@@ -27,12 +28,13 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("sim", &["vocabulary", "features", "detect", "state", "sql", "pipeline"]),
 ];
 /// A package by one of these names, or with one of them and a dash in front, lives behind these crates alone.
-const HEAVY: [(&str, &[&str]); 5] = [
+const HEAVY: [(&str, &[&str]); 6] = [
     ("datafusion", &["sql"]),
     ("ballista", &["sql", "cli"]),
     ("rdkafka", &["connect"]),
     ("fjall", &["connect"]),
     ("axum", &["server"]),
+    ("candle", &["neural"]),
 ];
 /// The sections of a manifest that make an edge.
 const SECTIONS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];

@@ -21,6 +21,8 @@ pub mod options;
 pub mod isolation_forest;
 /// Detectors that are deep or boosted trees.
 pub mod trees;
+/// Detectors: neural networks, trained outside and applied here.
+pub mod networks;
 /// Raw scores to probabilities.
 pub mod calibration;
 /// The ways to score rows, and their options.
@@ -44,7 +46,9 @@ pub use error::DetectError;
 pub use isolation_forest::{IsolationForest, IsolationForestOptions};
 pub use matrix::Matrix;
 pub use member::{Inputs, MemberSpec};
-pub use method::{Method, OptionValue};
+pub use method::Method;
+pub use networks::{Autoencoder, AutoencoderOptions, Transformer, TransformerOptions};
+pub use options::OptionValue;
 pub use robust_zscore::RobustZscore;
 pub use training::{Label, TrainingSet};
 pub use tree_scorer::TreeScorer;

@@ -95,7 +95,7 @@ impl RobustZscore {
 /// interquartile range is asked next, then the standard deviation. A column that never varied is taken as if one of
 /// its n values had differed by 1, so its deviation is √(1/n): a unit step away from a long constant past is very
 /// strange, from a short one less so, and rounding noise is not strange at all.
-fn centre_and_scale(mut values: Vec<f32>) -> (f32, f32) {
+pub(crate) fn centre_and_scale(mut values: Vec<f32>) -> (f32, f32) {
     let median = quantile(&mut values, 0.5);
     let spread = quantile(&mut values, 0.75) / IQR_PER_DEVIATION - quantile(&mut values, 0.25) / IQR_PER_DEVIATION;
     let deviation = standard_deviation(&values);

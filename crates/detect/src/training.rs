@@ -1,7 +1,9 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::error::DetectError;
 use crate::matrix::Matrix;
+use crate::networks::{Autoencoder, AutoencoderOptions, Transformer, TransformerOptions};
 
 /// What is known of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -28,10 +30,17 @@ pub struct TrainingSet<'a> {
     pub threads: usize,
 }
 
-/// What training needs from outside: this crate does no IO.
+/// What training needs from outside: this crate does no IO, and knows no derivatives.
 pub trait Outside: fmt::Debug {
     /// The bytes of a model file. Errors: `Setting` with the place and the reason.
     fn file(&self, path: &str) -> Result<Vec<u8>, DetectError>;
+
+    /// Trains an autoencoder on rows that are not known to be anomalies. Shape: `rows` is n × d, the result reads d
+    /// columns. The same rows and seed give the same weights. Errors: `TooFewRows`, `Setting`.
+    fn autoencoder(&self, rows: &Matrix, options: &AutoencoderOptions, seed: u64) -> Result<Autoencoder, DetectError>;
+
+    /// Trains a transformer; otherwise as [`Outside::autoencoder`]. Shape: as [`Transformer::score`] reads rows.
+    fn transformer(&self, rows: &Matrix, options: &TransformerOptions, seed: u64) -> Result<Transformer, DetectError>;
 }
 
 /// Nothing lies outside.
@@ -42,6 +51,18 @@ impl Outside for Nothing {
     fn file(&self, path: &str) -> Result<Vec<u8>, DetectError> {
         Err(DetectError::Setting(format!("read model file {path}: no files can be read here")))
     }
+
+    fn autoencoder(&self, _: &Matrix, _: &AutoencoderOptions, _: u64) -> Result<Autoencoder, DetectError> {
+        Err(no_networks("autoencoder"))
+    }
+
+    fn transformer(&self, _: &Matrix, _: &TransformerOptions, _: u64) -> Result<Transformer, DetectError> {
+        Err(no_networks("transformer"))
+    }
+}
+
+fn no_networks(method: &str) -> DetectError {
+    DetectError::Setting(format!("train {method}: no neural networks can be trained here; choose another method"))
 }
 
 impl<'a> TrainingSet<'a> {
@@ -53,5 +74,11 @@ impl<'a> TrainingSet<'a> {
     /// What is known of a row.
     pub fn label(&self, row: usize) -> Label {
         self.labels.get(row).copied().unwrap_or_default()
+    }
+
+    /// The rows that are not known to be anomalies: what a network learns, it takes for usual.
+    pub fn not_anomalous(&self) -> Cow<'a, Matrix> {
+        let kept: Vec<usize> = (0..self.rows.rows()).filter(|row| self.label(*row) != Label::Anomaly).collect();
+        if kept.len() == self.rows.rows() { Cow::Borrowed(self.rows) } else { Cow::Owned(self.rows.take(&kept)) }
     }
 }

@@ -6,3 +6,4 @@ mod isolation_forest;
 mod trees;
 mod ensemble;
 mod artefact;
+mod networks;
