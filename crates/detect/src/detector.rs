@@ -4,6 +4,7 @@ use crate::error::DetectError;
 use crate::isolation_forest::IsolationForest;
 use crate::matrix::Matrix;
 use crate::method::Method;
+use crate::onnx::OnnxModel;
 use crate::robust_zscore::RobustZscore;
 use crate::training::TrainingSet;
 
@@ -42,6 +43,7 @@ pub(crate) struct RawScores {
 pub(crate) enum Detector {
     RobustZscore(RobustZscore),
     IsolationForest(IsolationForest),
+    Onnx(OnnxModel),
 }
 
 impl Detector {
@@ -53,6 +55,7 @@ impl Detector {
             Method::IsolationForest(options) => {
                 Self::IsolationForest(IsolationForest::fit(set.rows, options.trees, options.samples, seed)?)
             }
+            Method::Onnx(options) => Self::Onnx(OnnxModel::fit(options, set)?),
         })
     }
 
@@ -60,6 +63,7 @@ impl Detector {
         match self {
             Self::RobustZscore(detector) => detector,
             Self::IsolationForest(detector) => detector,
+            Self::Onnx(detector) => detector,
         }
     }
 }

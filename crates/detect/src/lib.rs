@@ -14,6 +14,8 @@ pub mod robust_zscore;
 pub mod tree_scorer;
 /// Detector: how few random splits isolate a row.
 pub mod isolation_forest;
+/// Detector: a model trained elsewhere.
+pub mod onnx;
 /// Raw scores to probabilities.
 pub mod calibration;
 /// The ways to score rows, and their options.
@@ -40,6 +42,7 @@ pub use isolation_forest::{IsolationForest, IsolationForestOptions};
 pub use matrix::Matrix;
 pub use member::{Inputs, MemberSpec};
 pub use method::{Method, OptionValue};
+pub use onnx::OnnxOptions;
 pub use robust_zscore::RobustZscore;
 pub use training::{Label, TrainingSet};
 pub use tree_scorer::TreeScorer;

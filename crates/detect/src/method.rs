@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use crate::isolation_forest::IsolationForestOptions;
+use crate::onnx::OnnxOptions;
 
 /// A way to score rows, with its options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub enum Method {
     RobustZscore,
     /// How few random splits isolate a row.
     IsolationForest(IsolationForestOptions),
+    /// A model trained elsewhere.
+    Onnx(OnnxOptions),
 }
 
 /// Where the value of an option is kept, and what may stand there.
@@ -70,7 +73,7 @@ impl Method {
 
     /// Every method with its default options, in the order of the reference.
     pub fn all() -> Vec<Self> {
-        vec![Self::RobustZscore, Self::FOREST]
+        vec![Self::RobustZscore, Self::FOREST, Self::Onnx(OnnxOptions::default())]
     }
 
     /// The method of that name, with its default options.
@@ -83,13 +86,14 @@ impl Method {
         match self {
             Self::RobustZscore => "robust_zscore",
             Self::IsolationForest(_) => "isolation_forest",
+            Self::Onnx(_) => "onnx",
         }
     }
 
     /// Whether it learns from labels.
     pub fn is_supervised(&self) -> bool {
         match self {
-            Self::RobustZscore | Self::IsolationForest(_) => false,
+            Self::RobustZscore | Self::IsolationForest(_) | Self::Onnx(_) => false,
         }
     }
 
@@ -97,6 +101,7 @@ impl Method {
         match self {
             Self::RobustZscore => Vec::new(),
             Self::IsolationForest(options) => options.slots(),
+            Self::Onnx(options) => options.slots(),
         }
     }
 
