@@ -3,7 +3,8 @@ use std::collections::{HashMap, HashSet};
 use prost::Message;
 
 use super::proto::{
-    AttributeProto, DOUBLE, FLOAT, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto,
+    AttributeProto, DOUBLE, FLOAT, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TypeProto,
+    ValueInfoProto,
 };
 use super::tensor::Tensor;
 use super::wire;
@@ -18,6 +19,8 @@ pub(super) struct Graph {
     pub(super) nodes: Vec<NodeProto>,
     pub(super) inputs: Vec<Input>,
     pub(super) outputs: Vec<Output>,
+    /// Sets of operators that the file uses.
+    pub(super) opsets: Vec<OperatorSetIdProto>,
     constants: HashMap<String, TensorProto>,
     makers: HashMap<String, usize>,
 }
@@ -64,7 +67,7 @@ impl Graph {
         let constants = graph.initializer.into_iter().map(|constant| (constant.name.clone(), constant)).collect();
         match inputs.is_empty() || outputs.is_empty() {
             true => Err(format!("it has {} inputs and {} outputs", inputs.len(), outputs.len())),
-            false => Ok(Self { nodes: graph.node, inputs, outputs, constants, makers }),
+            false => Ok(Self { nodes: graph.node, inputs, outputs, opsets: model.opset_import, constants, makers }),
         }
     }
 
@@ -82,6 +85,12 @@ impl Graph {
     /// All stored constants.
     pub(super) fn constants(&self) -> impl Iterator<Item = &TensorProto> {
         self.constants.values()
+    }
+
+    /// What a list of maps, as classifiers give, is made of: the scores as a plain value.
+    pub(super) fn scores_behind<'a>(&'a self, output: &'a str) -> &'a str {
+        let maker = self.maker(output).map(|index| &self.nodes[index]).filter(|node| node.op_type == "ZipMap");
+        maker.and_then(|node| node.input.first()).map_or(output, String::as_str)
     }
 
     /// Nodes that the value is made of, ascending.

@@ -30,6 +30,12 @@ mod value;
 mod operators;
 /// Detector: trees of an ONNX model.
 mod trees;
+/// What the values of a graph without trees measure.
+mod shapes;
+/// Detector: a graph without trees.
+mod network;
+/// The library that runs such graphs.
+mod runner;
 /// Trees of ours as ONNX files.
 mod write;
 
@@ -42,6 +48,8 @@ use crate::method::{Options, Slot};
 use crate::training::TrainingSet;
 use crate::tree_scorer::WIDTH_MAX;
 use graph::Graph;
+use network::OnnxNetwork;
+use operators::TREE_OPERATORS;
 use trees::OnnxTrees;
 
 pub use wire::FILE_BYTES_MAX;
@@ -73,6 +81,7 @@ impl Options for OnnxOptions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum OnnxModel {
     Trees(OnnxTrees),
+    Network(OnnxNetwork),
 }
 
 impl OnnxModel {
@@ -102,6 +111,10 @@ impl OnnxModel {
         }
         let graph = Graph::read(bytes)?;
         let output = graph.output(&options.output)?;
+        let is_tree = |index: usize| TREE_OPERATORS.contains(&graph.nodes[index].op_type.as_str());
+        if !graph.needed(output).into_iter().any(is_tree) {
+            return OnnxNetwork::new(&graph, output, rows, options.negate).map(Self::Network);
+        }
         let mut trees = operators::compile(&graph, output, width, options.negate)?;
         trees.expect(rows);
         Ok(Self::Trees(trees))
@@ -112,18 +125,21 @@ impl Detect for OnnxModel {
     fn width(&self) -> usize {
         match self {
             Self::Trees(trees) => trees.width(),
+            Self::Network(network) => network.width(),
         }
     }
 
     fn check(&self) -> Result<(), String> {
         match self {
             Self::Trees(trees) => trees.check(),
+            Self::Network(network) => network.check(),
         }
     }
 
     fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
         let score = match self {
             Self::Trees(trees) => trees.score(rows)?,
+            Self::Network(network) => network.score(rows)?,
         };
         Ok(RawScores { score, vote: None })
     }
@@ -131,6 +147,7 @@ impl Detect for OnnxModel {
     fn attribute(&self, row: &[f32], credit: &mut [f64]) {
         match self {
             Self::Trees(trees) => trees.attribute(row, credit),
+            Self::Network(network) => network.attribute(row, credit),
         }
     }
 }
