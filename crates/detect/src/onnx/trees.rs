@@ -256,3 +256,71 @@ fn mean_below(path: &[PathNode], counts: &[u32], place: usize) -> f32 {
     let mean = (f64::from(path[left].expected) * low + f64::from(path[right].expected) * high) / (low + high);
     mean as f32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::{OnnxModel, OnnxOptions};
+
+    fn read(bytes: &[u8], rows: &Matrix) -> OnnxTrees {
+        match OnnxModel::read(bytes, &OnnxOptions::default(), rows).unwrap() {
+            OnnxModel::Trees(trees) => trees,
+            OnnxModel::Network(_) => panic!("the model has trees"),
+        }
+    }
+
+    fn rows() -> Matrix {
+        let lines = include_str!("../../tests/onnx/rows.txt").lines();
+        let row = |line: &str| line.split(' ').map(|value| value.parse().unwrap()).collect::<Vec<f32>>();
+        Matrix::from_rows(&lines.map(row).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn credits_add_up_to_the_score_less_what_is_expected() {
+        let rows = rows();
+        for bytes in [
+            &include_bytes!("../../tests/onnx/sk_boosting.onnx")[..],
+            include_bytes!("../../tests/onnx/sk_isolation.onnx"),
+            include_bytes!("../../tests/onnx/lgb_missing.onnx"),
+            include_bytes!("../../tests/onnx/made_all_modes.onnx"),
+        ] {
+            let trees = read(bytes, &rows);
+            assert_eq!(trees.margins.len(), 1);
+            let expected = trees.formula.score(|_| trees.margins[0].expected(), &mut Vec::new());
+            for (row, score) in rows.iter().zip(trees.score(&rows).unwrap()) {
+                let mut credit = [0.0; 4];
+                trees.attribute(row, &mut credit);
+                let sum: f64 = credit.iter().sum();
+                assert!((sum - (score - expected)).abs() < 1e-5, "{sum} of {score} over {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_paths_that_explain_lead_to_the_leaves_that_are_summed() {
+        let rows = rows();
+        let trees = read(include_bytes!("../../tests/onnx/lgb_categories.onnx"), &rows);
+        let probes = Matrix::from_rows(&rows.iter().map(|row| trees.probe_values(row)).collect::<Vec<_>>()).unwrap();
+        let sums = trees.margins[0].scorer.sum(&probes).unwrap();
+        for (probes, sum) in probes.iter().zip(sums) {
+            assert_eq!(trees.margins[0].walk(probes), sum + trees.margins[0].bias);
+        }
+    }
+
+    #[test]
+    fn paths_in_circles_and_beyond_the_tree_do_not_pass() {
+        let good = read(include_bytes!("../../tests/onnx/made_leq.onnx"), &rows());
+        assert_eq!(good.check(), Ok(()));
+        let damages: [fn(&mut PathNode); 4] = [
+            |node| node.right = 0,
+            |node| node.left = u32::MAX,
+            |node| node.probe = u32::MAX,
+            |node| node.expected = f32::NAN,
+        ];
+        for damage in damages {
+            let mut bad = good.clone();
+            damage(&mut bad.margins[0].paths[0][0]);
+            assert!(bad.check().is_err());
+        }
+    }
+}

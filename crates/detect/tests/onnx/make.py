@@ -20,6 +20,7 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 from skl2onnx import to_onnx
 from sklearn.ensemble import GradientBoostingClassifier, IsolationForest, RandomForestClassifier, RandomForestRegressor
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -183,7 +184,10 @@ def main():
     forest = IsolationForest(n_estimators=10, max_samples=64, random_state=0).fit(x)
     save("sk_isolation", to_onnx(forest, x[:1], target_opset={"": 18, "ai.onnx.ml": 3}), sign=-1.0)
     network = MLPClassifier((6,), random_state=0, max_iter=300).fit(x, two)
-    save("sk_network", to_onnx(network, x[:1], options=no_map), rows=FILLED)
+    save("sk_network", to_onnx(network, x[:1], options=no_map, target_opset=18), rows=FILLED)
+    steps = make_pipeline(StandardScaler(), MLPClassifier((6, 3), random_state=0, max_iter=300))
+    save("sk_scaled_network", to_onnx(steps.fit(x, three), x[:1], target_opset=18), rows=FILLED)
+    save("sk_logistic", to_onnx(LogisticRegression().fit(x, two), x[:1], target_opset=18), rows=FILLED)
 
     leaves = dict(n_estimators=8, num_leaves=12, max_depth=6, verbose=-1, random_state=0, n_jobs=1)
     light = lightgbm.LGBMClassifier(**leaves).fit(holes, two)
@@ -213,9 +217,17 @@ def main():
     autoencoder("made_autoencoder")
 
     refused.write(FOLDER / "refused")
+    check_written()
     lines = [" ".join("nan" if np.isnan(value) else f"{value:.9g}" for value in row) for row in ROWS]
     (FOLDER / "rows.txt").write_text("\n".join(lines) + "\n")
     (FOLDER / "expected.txt").write_text("\n".join(expected) + "\n")
+
+
+def check_written():
+    """written.onnx is made by Lapwing; onnxruntime must give the sums that Lapwing gives."""
+    session = onnxruntime.InferenceSession((FOLDER / "written.onnx").read_bytes())
+    scores = session.run(["score"], {"rows": ROWS})[0].ravel()
+    np.testing.assert_allclose(scores, np.loadtxt(FOLDER / "written.txt"), rtol=1e-6)
 
 
 def rows_to_try():
