@@ -107,3 +107,21 @@ impl Detect for IsolationForest {
         self.attribute(row, credit);
     }
 }
+
+impl Detect for OnnxModel {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|score| RawScores { score, vote: None })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}

@@ -132,6 +132,16 @@ impl Method {
     }
 }
 
+impl Options for OnnxOptions {
+    fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)> {
+        vec![
+            ("file", Slot::Text(&mut self.file)),
+            ("output", Slot::Text(&mut self.output)),
+            ("negate", Slot::Flag(&mut self.negate)),
+        ]
+    }
+}
+
 impl Slot<'_> {
     fn value(&self) -> OptionValue {
         match self {

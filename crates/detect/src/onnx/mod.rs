@@ -41,10 +41,8 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
-use crate::detector::{Detect, RawScores};
 use crate::error::DetectError;
 use crate::matrix::Matrix;
-use crate::method::{Options, Slot};
 use crate::training::TrainingSet;
 use crate::tree_scorer::WIDTH_MAX;
 use graph::Graph;
@@ -67,16 +65,6 @@ pub struct OnnxOptions {
     pub negate: bool,
 }
 
-impl Options for OnnxOptions {
-    fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)> {
-        vec![
-            ("file", Slot::Text(&mut self.file)),
-            ("output", Slot::Text(&mut self.output)),
-            ("negate", Slot::Flag(&mut self.negate)),
-        ]
-    }
-}
-
 /// A model trained elsewhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum OnnxModel {
@@ -97,7 +85,7 @@ impl OnnxModel {
         let bytes = set.outside.file(&options.file)?;
         let refuse = |text: String| DetectError::Setting(format!("read ONNX model {}: {text}", options.file));
         let model = Self::read(&bytes, options, set.rows).map_err(refuse)?;
-        let scores = model.score(set.rows)?.score;
+        let scores = model.score(set.rows)?;
         match scores.iter().any(|score| score.is_finite()) {
             true => Ok(model),
             false => Err(refuse("it gives no finite score for any row it is tried on".to_owned())),
@@ -119,32 +107,34 @@ impl OnnxModel {
         trees.expect(rows);
         Ok(Self::Trees(trees))
     }
-}
 
-impl Detect for OnnxModel {
-    fn width(&self) -> usize {
+    /// Number of columns of a row.
+    pub(crate) fn width(&self) -> usize {
         match self {
             Self::Trees(trees) => trees.width(),
             Self::Network(network) => network.width(),
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Refuses a model that could not be applied; the text says what is wrong.
+    pub(crate) fn check(&self) -> Result<(), String> {
         match self {
             Self::Trees(trees) => trees.check(),
             Self::Network(network) => network.check(),
         }
     }
 
-    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
-        let score = match self {
-            Self::Trees(trees) => trees.score(rows)?,
-            Self::Network(network) => network.score(rows)?,
-        };
-        Ok(RawScores { score, vote: None })
+    /// Raw scores, larger is stranger. Shape: `rows` is n × d, the result has n values.
+    /// Errors: `WidthMismatch`, `Setting` if a graph cannot be run.
+    pub(crate) fn score(&self, rows: &Matrix) -> Result<Vec<f64>, DetectError> {
+        match self {
+            Self::Trees(trees) => trees.score(rows),
+            Self::Network(network) => network.score(rows),
+        }
     }
 
-    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+    /// Adds to each column what it did to the score: along the paths of trees, by taking it away from other graphs.
+    pub(crate) fn attribute(&self, row: &[f32], credit: &mut [f64]) {
         match self {
             Self::Trees(trees) => trees.attribute(row, credit),
             Self::Network(network) => network.attribute(row, credit),
