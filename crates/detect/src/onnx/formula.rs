@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Most steps of a formula.
@@ -98,20 +100,17 @@ impl Formula {
                 steps[place].operands().for_each(|operand| needed[operand as usize] = true);
             }
         }
-        let (mut places, mut kept, mut margins) = (vec![0_u32; needed.len()], Vec::new(), Vec::new());
+        let (mut places, mut kept) = (vec![0_u32; needed.len()], Vec::new());
+        let (mut margins, mut numbers): (Vec<u32>, HashMap<u32, u32>) = (Vec::new(), HashMap::new());
         for place in (0..needed.len()).filter(|place| needed[*place]) {
             places[place] = kept.len() as u32;
             let moved = |operand: u32| places[operand as usize];
             kept.push(match steps[place] {
                 Step::Constant(value) => Step::Constant(value),
-                Step::Margin(margin) => {
-                    let known = margins.iter().position(|kept| *kept == margin);
-                    let index = known.unwrap_or_else(|| {
-                        margins.push(margin);
-                        margins.len() - 1
-                    });
-                    Step::Margin(index as u32)
-                }
+                Step::Margin(margin) => Step::Margin(*numbers.entry(margin).or_insert_with(|| {
+                    margins.push(margin);
+                    (margins.len() - 1) as u32
+                })),
                 Step::Unary(unary, a) => Step::Unary(unary, moved(a)),
                 Step::Binary(binary, a, b) => Step::Binary(binary, moved(a), moved(b)),
             });

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use prost::Message;
@@ -125,8 +126,9 @@ fn extract(graph: &Graph, output: &str) -> Vec<u8> {
             false => nodes.push(node.clone()),
         }
     }
-    let used = |constant: &&TensorProto| nodes.iter().any(|node| node.input.contains(&constant.name));
-    let mut stored: Vec<TensorProto> = graph.constants().filter(used).cloned().collect();
+    let used: HashSet<&String> = nodes.iter().flat_map(|node: &NodeProto| &node.input).collect();
+    let mut stored: Vec<TensorProto> =
+        graph.constants().filter(|stored| used.contains(&stored.name)).cloned().collect();
     stored.sort_by(|a, b| a.name.cmp(&b.name));
     stored.append(&mut constants);
     let tensor = TensorTypeProto { elem_type: FLOAT, shape: None };

@@ -24,6 +24,9 @@ const SUPPORTED: &str = "TreeEnsemble, TreeEnsembleClassifier, TreeEnsembleRegre
      Unsqueeze, Constant, Add, Sub, Mul, Div, Pow, Sum, Max, Min, Equal, Greater, Less, Neg, Abs, Exp, Log, Sqrt, \
      Sigmoid, Softmax, ReduceSum";
 
+/// Most columns of a value.
+const COLUMNS_MAX: usize = 4096;
+
 struct Compiler<'a> {
     graph: &'a Graph,
     plan: Plan,
@@ -109,45 +112,49 @@ impl<'a> Compiler<'a> {
             },
             _ => return Err(format!("this operator is not supported beside trees; these are: {SUPPORTED}")),
         };
-        self.give(node, 0, value);
-        Ok(())
+        self.give(node, 0, value)
     }
 
-    fn input(&self, node: &NodeProto, index: usize) -> Result<Value, String> {
+    fn input(&mut self, node: &'a NodeProto, index: usize) -> Result<Value, String> {
         let name = node.input.get(index).ok_or_else(|| format!("it has no input {index}"))?;
         if let Some(value) = self.values.get(name.as_str()) {
             return Ok(value.clone());
         }
-        let constant =
-            self.graph.constant(name).ok_or_else(|| format!("input `{}` is not given", name.escape_debug()))?;
-        Ok(Value::Constant(Rc::new(constant?)))
+        let constant = self.graph.constant(name);
+        let constant = constant.ok_or_else(|| format!("input `{}` is not given", name.escape_debug()))?;
+        let value = Value::Constant(Rc::new(constant?));
+        self.plan.keep(value.size())?;
+        self.values.insert(name, value.clone());
+        Ok(value)
     }
 
-    fn constant_input(&self, node: &NodeProto, index: usize) -> Result<Rc<Tensor>, String> {
+    fn constant_input(&mut self, node: &'a NodeProto, index: usize) -> Result<Rc<Tensor>, String> {
         match self.input(node, index)? {
             Value::Constant(tensor) => Ok(tensor),
             _ => Err(format!("input {index} must be a constant")),
         }
     }
 
-    fn columns_input(&self, node: &NodeProto) -> Result<(Rc<[Column]>, bool), String> {
+    fn columns_input(&mut self, node: &'a NodeProto) -> Result<(Rc<[Column]>, bool), String> {
         match self.input(node, 0)? {
             Value::Columns { columns, double } => Ok((columns, double)),
             _ => Err("it must read columns of the row".to_owned()),
         }
     }
 
-    fn scores_input(&mut self, node: &NodeProto) -> Result<Vec<u32>, String> {
+    fn scores_input(&mut self, node: &'a NodeProto) -> Result<Vec<u32>, String> {
         match self.input(node, 0)? {
             Value::Trees(scores) => self.plan.column_of(&scores),
             _ => Err("it must read scores made by trees".to_owned()),
         }
     }
 
-    fn give(&mut self, node: &'a NodeProto, index: usize, value: Value) {
+    fn give(&mut self, node: &'a NodeProto, index: usize, value: Value) -> Result<(), String> {
+        self.plan.keep(1 + value.size())?;
         if let Some(name) = node.output.get(index) {
             self.values.insert(name, value);
         }
+        Ok(())
     }
 
     fn run_trees(&mut self, node: &'a NodeProto) -> Result<(), String> {
@@ -155,14 +162,13 @@ impl<'a> Compiler<'a> {
         let ensemble = TreeEnsemble::read(node)?;
         let value = Value::Trees(self.plan.ensemble(&ensemble, &columns)?);
         if ensemble.is_classifier {
-            self.give(node, 0, Value::Labels);
+            self.give(node, 0, Value::Labels)?;
         }
-        self.give(node, usize::from(ensemble.is_classifier), value);
-        Ok(())
+        self.give(node, usize::from(ensemble.is_classifier), value)
     }
 
     /// (x − offset) × scale.
-    fn scaler(&self, node: &NodeProto) -> Result<Value, String> {
+    fn scaler(&mut self, node: &'a NodeProto) -> Result<Value, String> {
         let (columns, double) = self.columns_input(node)?;
         let (offset, scale) = (floats(node, "offset"), floats(node, "scale"));
         let by = |values: &[f32], index: usize| match values.len() {
@@ -175,7 +181,7 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn imputer(&self, node: &NodeProto) -> Result<Value, String> {
+    fn imputer(&mut self, node: &'a NodeProto) -> Result<Value, String> {
         let (columns, double) = self.columns_input(node)?;
         let values = floats(node, "imputed_value_floats");
         if values.len() != 1 && values.len() != columns.len() {
@@ -188,7 +194,7 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn normalizer(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn normalizer(&mut self, node: &'a NodeProto) -> Result<Value, String> {
         let columns = self.scores_input(node)?;
         let size = match text(node, "norm") {
             b"L1" => Binary::Add,
@@ -214,7 +220,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Looks up what stands for a leaf.
-    fn label_encoder(&self, node: &NodeProto) -> Result<Value, String> {
+    fn label_encoder(&mut self, node: &'a NodeProto) -> Result<Value, String> {
         let Value::Trees(TreeValue::Leaves { tree, values }) = self.input(node, 0)? else {
             return Err("it is supported behind a single tree only".to_owned());
         };
@@ -235,11 +241,14 @@ impl<'a> Compiler<'a> {
         Ok(leaves(tree, found.collect()))
     }
 
-    fn select(&mut self, node: &NodeProto, is_extractor: bool) -> Result<Value, String> {
+    fn select(&mut self, node: &'a NodeProto, is_extractor: bool) -> Result<Value, String> {
         if !is_extractor && ![1, -1].contains(&int(node, "axis", 0)) {
             return Err("it must pick columns (axis 1), not rows".to_owned());
         }
         let indices = self.constant_input(node, 1)?;
+        if indices.values.len() > COLUMNS_MAX {
+            return Err(format!("it picks {} columns, {COLUMNS_MAX} are possible", indices.values.len()));
+        }
         let pick = |count: usize| {
             let place = |index: &f64| {
                 let index = if *index < 0.0 { *index + count as f64 } else { *index };
@@ -262,7 +271,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn concat(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn concat(&mut self, node: &'a NodeProto) -> Result<Value, String> {
         if ![1, -1].contains(&int(node, "axis", 1)) {
             return Err("it must join columns (axis 1), not rows".to_owned());
         }
@@ -276,6 +285,9 @@ impl<'a> Compiler<'a> {
                 Value::Trees(more) => scores.extend(self.plan.column_of(&more)?),
                 Value::Constant(_) | Value::Labels => return Err("it joins constants or labels".to_owned()),
             }
+            if columns.len().max(scores.len()) > COLUMNS_MAX {
+                return Err(format!("it joins more than {COLUMNS_MAX} columns"));
+            }
         }
         match (columns.is_empty(), scores.is_empty()) {
             (false, true) => Ok(Value::Columns { columns: columns.into(), double: precise }),
@@ -285,7 +297,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Only shapes that keep one row of values per row of the input pass.
-    fn reshape(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn reshape(&mut self, node: &'a NodeProto) -> Result<Value, String> {
         let value = self.input(node, 0)?;
         let count = match &value {
             Value::Columns { columns, .. } => columns.len(),
@@ -305,7 +317,7 @@ impl<'a> Compiler<'a> {
         if keeps_rows { Ok(value) } else { Err(format!("it must keep {count} values per row")) }
     }
 
-    fn softmax(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn softmax(&mut self, node: &'a NodeProto) -> Result<Value, String> {
         if ![1, -1].contains(&int(node, "axis", -1)) {
             return Err("it must run over columns (axis 1), not rows".to_owned());
         }
@@ -313,7 +325,7 @@ impl<'a> Compiler<'a> {
         Ok(Value::Trees(TreeValue::Scores(self.plan.softmax(&columns)?)))
     }
 
-    fn reduce_sum(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn reduce_sum(&mut self, node: &'a NodeProto) -> Result<Value, String> {
         let axes: Vec<f64> = match node.input.len() {
             2.. => self.constant_input(node, 1)?.values.clone(),
             _ => ints(node, "axes").iter().map(|axis| *axis as f64).collect(),
@@ -327,7 +339,7 @@ impl<'a> Compiler<'a> {
         Ok(Value::Trees(TreeValue::Scores(vec![sum])))
     }
 
-    fn unary(&mut self, unary: Unary, node: &NodeProto) -> Result<Value, String> {
+    fn unary(&mut self, unary: Unary, node: &'a NodeProto) -> Result<Value, String> {
         Ok(match self.input(node, 0)? {
             Value::Constant(tensor) => Value::Constant(Rc::new(Tensor {
                 dims: tensor.dims.clone(),
@@ -346,10 +358,12 @@ impl<'a> Compiler<'a> {
     }
 
     /// Joins all inputs of a node, from the first to the last.
-    fn fold(&mut self, binary: Binary, node: &NodeProto) -> Result<Value, String> {
+    fn fold(&mut self, binary: Binary, node: &'a NodeProto) -> Result<Value, String> {
         let mut joined = self.input(node, 0)?;
         for index in 1..node.input.len() {
-            joined = self.join(binary, joined, self.input(node, index)?)?;
+            let other = self.input(node, index)?;
+            joined = self.join(binary, joined, other)?;
+            self.plan.keep(joined.size())?;
         }
         Ok(joined)
     }

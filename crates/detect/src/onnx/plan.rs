@@ -13,7 +13,7 @@ use crate::tree_scorer::WIDTH_MAX;
 const LEVELS_MAX: u32 = 64;
 /// Most nodes of all trees, where nodes that several splits lead to are copied.
 const NODES_MAX: usize = 4_000_000;
-/// Most leaf values and terms kept while a file is read.
+/// Most leaf values, terms, columns and values of constants kept while a file is read.
 const KEPT_MAX: usize = 16_000_000;
 
 /// A tree of `≤` splits on probes. Node 0 is the root, children come after their parents.
@@ -68,15 +68,16 @@ pub(super) struct Plan {
     sums: Vec<Sum>,
     steps: Vec<Step>,
     kept: usize,
-    copied: usize,
+    visited: usize,
 }
 
 impl Plan {
-    fn keep(&mut self, values: usize) -> Result<(), String> {
-        self.kept += values;
+    /// Counts what is kept until the file is read, so that a small file cannot ask for much memory.
+    pub(super) fn keep(&mut self, values: usize) -> Result<(), String> {
+        self.kept = self.kept.saturating_add(values);
         match self.kept <= KEPT_MAX {
             true => Ok(()),
-            false => Err(format!("the model holds more than {KEPT_MAX} leaf values")),
+            false => Err(format!("reading the model takes more than {KEPT_MAX} leaf values, columns and constants")),
         }
     }
 
@@ -231,9 +232,8 @@ impl Plan {
         let mut levels = 0;
         let mut open = vec![(0, tree.root, 0_u32)];
         while let Some((place, source, level)) = open.pop() {
-            self.copied += 1;
-            if level > LEVELS_MAX || self.copied > NODES_MAX {
-                return Err(format!("its trees have more than {LEVELS_MAX} levels or {NODES_MAX} nodes, or circles"));
+            if level > LEVELS_MAX {
+                return Err(format!("a tree has more than {LEVELS_MAX} levels, or runs in circles"));
             }
             levels = levels.max(level);
             nodes[place] = match self.first_split(tree, source, columns)? {
@@ -252,9 +252,20 @@ impl Plan {
         Ok((SplitTree { nodes, levels }, leaves))
     }
 
+    fn visit(&mut self) -> Result<(), String> {
+        self.visited += 1;
+        match self.visited <= NODES_MAX {
+            true => Ok(()),
+            false => {
+                Err(format!("its trees have more than {NODES_MAX} nodes, shared ones counted by how they are reached"))
+            }
+        }
+    }
+
     /// The leaf, or the first split that does not send all rows one way, at or below a node.
     fn first_split(&mut self, tree: &EnsembleTree, mut source: usize, columns: &[Column]) -> Result<First, String> {
-        for _ in 0..tree.nodes.len() {
+        for _ in 0..=tree.nodes.len() {
+            self.visit()?;
             let EnsembleNode::Split { feature, mode, threshold, missing_is_true, when_true, when_false } =
                 &tree.nodes[source]
             else {
@@ -307,6 +318,7 @@ impl Plan {
             if (other, to) != (feature, when_true) {
                 break;
             }
+            self.visit()?;
             refuse_nan(*threshold)?;
             // What single precision cannot hold, no value equals.
             if f64::from(*threshold as f32) == *threshold {

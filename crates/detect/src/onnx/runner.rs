@@ -31,8 +31,8 @@ mod with_tract {
         pub(crate) fn run(&self, row: &[f32]) -> Result<f32, String> {
             let run = || -> TractResult<Option<f32>> {
                 let outputs = self.plan.run(tvec!(Tensor::from_shape(&[1, self.width], row)?.into()))?;
-                let scores = outputs[0].cast_to::<f32>()?;
-                Ok(scores.to_plain_array_view::<f32>()?.iter().next_back().copied())
+                let Some(scores) = outputs.first() else { return Ok(None) };
+                Ok(scores.cast_to::<f32>()?.to_plain_array_view::<f32>()?.iter().last().copied())
             };
             guarded("run the graph", run)?.ok_or_else(|| "run the graph: it gives nothing".to_owned())
         }

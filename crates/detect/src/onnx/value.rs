@@ -20,6 +20,19 @@ pub(super) enum Value {
     Labels,
 }
 
+impl Value {
+    /// How much it holds, in numbers or steps.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Constant(tensor) => tensor.values.len(),
+            Self::Columns { columns, .. } => columns.iter().map(|column| 1 + column.ops.len()).sum(),
+            Self::Trees(TreeValue::Leaves { values, .. }) => values.len(),
+            Self::Trees(TreeValue::Scores(columns)) => columns.len(),
+            Self::Labels => 0,
+        }
+    }
+}
+
 pub(super) fn leaves(tree: usize, values: Vec<f64>) -> Value {
     Value::Trees(TreeValue::Leaves { tree, values: Rc::new(values) })
 }
