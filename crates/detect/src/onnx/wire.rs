@@ -3,11 +3,11 @@
 //! Two bytes of protobuf can become a message of two hundred in memory. So the file is walked once, unpacking nothing,
 //! and refused if it holds more messages or texts than a detector can need.
 
-/// Largest file that is read; ten thousand trees of 500 nodes take about 200 bytes a node without packing, and more would
-/// not fit an artefact either. Units: bytes.
+/// Largest file that is read: about 1.7 million tree nodes, at the 38 bytes each takes in the files of `tests/onnx`.
+/// Units: bytes.
 pub const FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Most nodes, attributes, initialisers, inputs and outputs together; an isolation forest of 1,000 trees has about
-/// 120,000.
+/// Most nodes, attributes, initialisers, inputs and outputs together. The most talkative converter, of isolation forests,
+/// makes 56 for each tree.
 const MESSAGES_MAX: usize = 400_000;
 /// Most texts in lists: a tree ensemble names the comparison of each of its nodes.
 const TEXTS_MAX: usize = 4_000_000;

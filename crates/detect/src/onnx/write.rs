@@ -18,8 +18,7 @@ const ML_DOMAIN: &str = "ai.onnx.ml";
 
 /// Returns an ONNX model that gives, for each row, the sum of the leaves it falls into.
 ///
-/// It is an `Imputer`, which puts in what stands for missing values, and a `TreeEnsembleRegressor` (ai.onnx.ml 1, opset 9,
-/// read by every runtime since 2018). Splits that pad trees to equal depth are left out. Sums are in single precision
+/// It is an `Imputer`, which puts in what stands for missing values, and a `TreeEnsembleRegressor` (ai.onnx.ml 1, opset 9). Splits that pad trees to equal depth are left out. Sums are in single precision
 /// there, so they differ in the last digits.
 /// Shape: input [`INPUT`] is n × [`TreeScorer::width`], output [`OUTPUT`] n × 1.
 pub fn trees_to_onnx(scorer: &TreeScorer) -> Vec<u8> {
