@@ -23,6 +23,8 @@ pub mod isolation_forest;
 pub mod trees;
 /// Detectors: neural networks, trained outside and applied here.
 pub mod networks;
+/// Detector: a model trained elsewhere.
+pub mod onnx;
 /// Raw scores to probabilities.
 pub mod calibration;
 /// The ways to score rows, and their options.
@@ -49,6 +51,7 @@ pub use member::{Inputs, MemberSpec};
 pub use method::Method;
 pub use networks::{Autoencoder, AutoencoderOptions, Transformer, TransformerOptions};
 pub use options::OptionValue;
+pub use onnx::OnnxOptions;
 pub use robust_zscore::RobustZscore;
 pub use training::{Label, TrainingSet};
 pub use tree_scorer::TreeScorer;

@@ -143,6 +143,11 @@ impl Layout for TreeScorer {
     }
 }
 
+/// The number of a key.
+fn number(key: u32) -> f32 {
+    f32::from_bits(key ^ (((!key as i32) >> 31) as u32 | 0x8000_0000))
+}
+
 impl TreeScorer {
     /// Pads trees of at most `depth` levels to complete ones. `fill` has, for each column, the value that stands in
     /// for a missing one. Errors: `Setting` if there are too many columns, a tree is deeper, or a child does not
@@ -225,6 +230,24 @@ impl TreeScorer {
     /// Shape: `rows` is n × [`TreeScorer::width`], the result has n values. Errors: `WidthMismatch`.
     pub fn sum(&self, rows: &Matrix) -> Result<Vec<f64>, DetectError> {
         sum(self, rows)
+    }
+
+    /// What stands in for a missing value of each column.
+    pub(crate) fn fill(&self) -> &[f32] {
+        &self.fill
+    }
+
+    /// A tree as trainers grow it, padding included.
+    pub(crate) fn tree(&self, tree: usize) -> Vec<TreeNode> {
+        let size = 1_usize << self.depth;
+        let split = |(at, node): (usize, &Node)| TreeNode::Split {
+            feature: node.feature as usize,
+            threshold: number(node.threshold),
+            left: 2 * at - 1,
+            right: 2 * at,
+        };
+        let splits = self.nodes[tree * size..][..size].iter().enumerate().skip(1).map(split);
+        splits.chain((0..size).map(|leaf| TreeNode::Leaf(self.leaf(tree, leaf)))).collect()
     }
 
     /// Value of leaf `node`, numbered as in the layout.

@@ -7,3 +7,4 @@ mod trees;
 mod ensemble;
 mod artefact;
 mod networks;
+mod onnx;
