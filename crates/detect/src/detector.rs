@@ -1,9 +1,14 @@
 use serde::{Deserialize, Serialize};
 
+use crate::ecod::Ecod;
 use crate::error::DetectError;
+use crate::hbos::Hbos;
+use crate::input_rule::ColumnRule;
+use crate::iqr_fence::IqrFence;
 use crate::isolation_forest::IsolationForest;
 use crate::matrix::Matrix;
 use crate::method::Method;
+use crate::pca::Pca;
 use crate::robust_zscore::RobustZscore;
 use crate::training::TrainingSet;
 
@@ -42,14 +47,28 @@ pub(crate) struct RawScores {
 pub(crate) enum Detector {
     RobustZscore(RobustZscore),
     IsolationForest(IsolationForest),
+    IqrFence(IqrFence),
+    Hbos(Hbos),
+    Ecod(Ecod),
+    Pca(Pca),
 }
 
 impl Detector {
-    /// Trains a detector on rows of its own columns. Errors: `Setting`, `TooFewRows`.
-    pub(crate) fn fit(method: &Method, set: &TrainingSet<'_>, seed: u64) -> Result<Self, DetectError> {
+    /// Trains a detector on rows of its own columns; `rules` has one rule per column, or none at all.
+    /// Errors: `Setting`, `TooFewRows`.
+    pub(crate) fn fit(
+        method: &Method,
+        rules: &[ColumnRule],
+        set: &TrainingSet<'_>,
+        seed: u64,
+    ) -> Result<Self, DetectError> {
         method.check().map_err(DetectError::Setting)?;
         Ok(match method {
-            Method::RobustZscore => Self::RobustZscore(RobustZscore::fit(set.rows)?),
+            Method::RobustZscore => Self::RobustZscore(RobustZscore::fit(set.rows, rules)?),
+            Method::IqrFence => Self::IqrFence(IqrFence::fit(set.rows, rules)?),
+            Method::Hbos(options) => Self::Hbos(Hbos::fit(set.rows, options)?),
+            Method::Ecod(options) => Self::Ecod(Ecod::fit(set.rows, options)?),
+            Method::Pca(options) => Self::Pca(Pca::fit(set.rows, options)?),
             Method::IsolationForest(options) => {
                 Self::IsolationForest(IsolationForest::fit(set.rows, options.trees, options.samples, seed)?)
             }
@@ -60,6 +79,10 @@ impl Detector {
         match self {
             Self::RobustZscore(detector) => detector,
             Self::IsolationForest(detector) => detector,
+            Self::IqrFence(detector) => detector,
+            Self::Hbos(detector) => detector,
+            Self::Ecod(detector) => detector,
+            Self::Pca(detector) => detector,
         }
     }
 }
@@ -87,6 +110,82 @@ impl Detect for RobustZscore {
 }
 
 impl Detect for IsolationForest {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|score| RawScores { score, vote: None })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}
+
+impl Detect for IqrFence {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn votes(&self) -> bool {
+        true
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|distance| RawScores { score: distance.mean, vote: Some(distance.max) })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}
+
+impl Detect for Hbos {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|score| RawScores { score, vote: None })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}
+
+impl Detect for Ecod {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
+    }
+
+    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+        self.score(rows).map(|score| RawScores { score, vote: None })
+    }
+
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+        self.attribute(row, credit);
+    }
+}
+
+impl Detect for Pca {
     fn width(&self) -> usize {
         self.width()
     }

@@ -8,7 +8,10 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ecod::EcodOptions;
+use crate::hbos::HbosOptions;
 use crate::isolation_forest::IsolationForestOptions;
+use crate::pca::PcaOptions;
 
 /// A way to score rows, with its options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +21,14 @@ pub enum Method {
     RobustZscore,
     /// How few random splits isolate a row.
     IsolationForest(IsolationForestOptions),
+    /// Mean distance of the columns outside their quartiles; also casts the vote of the strangest column.
+    IqrFence,
+    /// How thinly the rows lie in each column.
+    Hbos(HbosOptions),
+    /// How few rows lie as far out in each column.
+    Ecod(EcodOptions),
+    /// How far a row leaves the flat on which the others lie.
+    Pca(PcaOptions),
 }
 
 /// Where the value of an option is kept, and what may stand there.
@@ -70,7 +81,14 @@ impl Method {
 
     /// Every method with its default options, in the order of the reference.
     pub fn all() -> Vec<Self> {
-        vec![Self::RobustZscore, Self::FOREST]
+        vec![
+            Self::RobustZscore,
+            Self::FOREST,
+            Self::IqrFence,
+            Self::Hbos(HbosOptions::DEFAULT),
+            Self::Ecod(EcodOptions::PUBLISHED),
+            Self::Pca(PcaOptions::DEFAULT),
+        ]
     }
 
     /// The method of that name, with its default options.
@@ -83,20 +101,37 @@ impl Method {
         match self {
             Self::RobustZscore => "robust_zscore",
             Self::IsolationForest(_) => "isolation_forest",
+            Self::IqrFence => "iqr_fence",
+            Self::Hbos(_) => "hbos",
+            Self::Ecod(_) => "ecod",
+            Self::Pca(_) => "pca",
         }
     }
 
     /// Whether it learns from labels.
     pub fn is_supervised(&self) -> bool {
         match self {
-            Self::RobustZscore | Self::IsolationForest(_) => false,
+            Self::RobustZscore
+            | Self::IsolationForest(_)
+            | Self::IqrFence
+            | Self::Hbos(_)
+            | Self::Ecod(_)
+            | Self::Pca(_) => false,
         }
+    }
+
+    /// Whether it measures single columns, so that direction and minimum effect can be set for each.
+    pub fn takes_rules(&self) -> bool {
+        matches!(self, Self::RobustZscore | Self::IqrFence)
     }
 
     fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)> {
         match self {
-            Self::RobustZscore => Vec::new(),
+            Self::RobustZscore | Self::IqrFence => Vec::new(),
             Self::IsolationForest(options) => options.slots(),
+            Self::Hbos(options) => options.slots(),
+            Self::Ecod(options) => options.slots(),
+            Self::Pca(options) => options.slots(),
         }
     }
 

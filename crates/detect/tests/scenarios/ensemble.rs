@@ -101,8 +101,8 @@ fn the_seed_decides_everything() {
 fn members_read_only_the_inputs_named() {
     let named = |names: &[&str]| Inputs::Named(names.iter().map(|name| (*name).to_owned()).collect());
     let members = [
-        MemberSpec { name: "left".into(), method: Method::RobustZscore, inputs: named(&["a", "c"]) },
-        MemberSpec { name: "right".into(), method: Method::FOREST, inputs: named(&["b"]) },
+        MemberSpec { name: "left".into(), method: Method::RobustZscore, inputs: named(&["a", "c"]), rules: vec![] },
+        MemberSpec { name: "right".into(), method: Method::FOREST, inputs: named(&["b"]), rules: vec![] },
     ];
     let ensemble =
         Ensemble::fit(columns(), &TrainingSet::unlabelled(&normal(5000, 1)), &members, ALERT_RATE, 1).unwrap();
