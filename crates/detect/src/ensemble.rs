@@ -34,8 +34,8 @@ use crate::training::{Label, TrainingSet};
 pub const ALERT_RATE_MAX: f64 = 0.5;
 /// Name under which the vote of the strangest single column is reported.
 pub const VOTE: &str = "column_vote";
-/// What is taken from the surprisal of the vote where it stands alone: ln 5. It then must be five times rarer.
-const VOTE_HANDICAP: f64 = 1.609_437_912_434_100_3;
+/// What is taken from the surprisal of the vote where it stands alone: ln 3. It then must be three times rarer.
+const VOTE_HANDICAP: f64 = 1.098_612_288_668_109_8;
 
 /// Detectors, trained and calibrated together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

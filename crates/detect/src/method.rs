@@ -91,6 +91,15 @@ impl Method {
         ]
     }
 
+    /// The detectors to take when nothing is known of the data, cheap enough for every event (a fifth of a microsecond
+    /// per tree-free one). They look at rows in different ways: the forest at several columns together and with no eye
+    /// for distance, the fence at each column alone, in the mean and in the strangest, with distance. A third kind of
+    /// look was no gain: histograms and empirical tails see what these two see, and the distance from a linear flat
+    /// costs more precision where columns are not linear than it finds where they are.
+    pub fn default_ensemble() -> Vec<Self> {
+        vec![Self::FOREST, Self::IqrFence]
+    }
+
     /// The method of that name, with its default options.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().into_iter().find(|method| method.name() == name)

@@ -5,3 +5,4 @@ mod columns;
 mod isolation_forest;
 mod ensemble;
 mod artefact;
+mod segments;
