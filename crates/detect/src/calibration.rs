@@ -5,11 +5,12 @@
 //! evenly in surprisal, so the bulk takes few and each of the highest training scores keeps its own.
 //!
 //! Beyond the table a generalised Pareto law goes on, as extreme-value theory has it for most distributions. Its shape
-//! is kept from 0 (exponential) to ½: a negative one would put an end to all scores just above those seen, and beyond
-//! ½ a law has no variance and a sample does not tell its tail. There are two kinds, for two uses:
+//! is at most ½: beyond that a law has no variance, and a sample does not tell its tail. A negative shape puts an end to
+//! the scores; close to it the law goes on along its tangent, so that what exceeds it stays ranked. There are two
+//! kinds, for two uses:
 //!
 //! - [`Calibration::exact`] has a table up to the highest score: the share of rows above any threshold is that of the
-//!   sample. It is what is reported, and what decides.
+//!   sample. It is what is reported, and what decides. Few scores are above it, so shapes below 0 are not believed.
 //! - [`Calibration::smooth`] is for evidence that is to be summed with that of others. Its table ends below the highest
 //!   fifth; the law is one of the logarithm of the excess over it. Ranks say only that a row is among the highest, the
 //!   law how far above the others; and where anomalies hide among the rows learned from, ranks give the worst of them
@@ -36,8 +37,10 @@ const EXACT_SHARE: f64 = 0.01;
 const TAIL_VALUES_MIN: usize = 10;
 /// Below it the law is as good as exponential, and the division by the shape loses its digits.
 const SHAPE_MIN: f64 = 1e-9;
-/// Heaviest tail that is believed.
+/// Heaviest tail that is believed, and negated the lightest.
 const SHAPE_MAX: f64 = 0.5;
+/// Share of the way to the end of a law of negative shape that is left when the tangent takes over.
+const TANGENT_AT: f64 = 0.2;
 
 /// How rare each score is among normal rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,7 +91,7 @@ impl Calibration {
         let mut excesses: Vec<f64> = sorted[from..].iter().map(|score| score - threshold).collect();
         let unit = excesses.get(excesses.len() / 2).copied().unwrap_or(1.0);
         excesses.iter_mut().for_each(|excess| *excess = (*excess / unit).ln_1p());
-        match Law::of(&excesses) {
+        match Law::of(&excesses, -SHAPE_MAX) {
             Some(law) if unit.is_normal() => {
                 let (scores, surprisals) = knots(&sorted, count - last);
                 let start = ((count + 1) as f64 / (count - from) as f64).ln();
@@ -115,7 +118,7 @@ impl Calibration {
         let found = below.and_then(|below| {
             let from = sorted.partition_point(|score| *score <= below);
             let excesses: Vec<f64> = sorted[from..].iter().map(|score| score - below).collect();
-            let Law { scale, shape } = Law::of(&excesses)?;
+            let Law { scale, shape } = Law::of(&excesses, 0.0)?;
             // Above a higher threshold a Pareto law keeps its shape, and its scale grows in proportion.
             Some(Law { scale: scale + shape * (highest - below), shape })
         });
@@ -183,7 +186,7 @@ impl Calibration {
 /// Lets a surprisal beyond what any sample can tell grow with its logarithm; rising, without a step or a kink.
 fn settled(surprisal: f64) -> f64 {
     match surprisal > SURPRISAL_SURE {
-        true => SURPRISAL_SURE + (surprisal - SURPRISAL_SURE).ln_1p(),
+        true => SURPRISAL_SURE + (surprisal.min(f64::MAX) - SURPRISAL_SURE).ln_1p(),
         false => surprisal,
     }
 }
@@ -220,7 +223,7 @@ impl Law {
     /// The law of excesses, all above 0; `None` if they are too few or do not spread. With the shape put into its range,
     /// the scale is what keeps the mean. Source: Hosking, Wallis 1987, section 3, with plotting positions
     /// (i − 0.35) / n.
-    fn of(rising: &[f64]) -> Option<Self> {
+    fn of(rising: &[f64], shape_min: f64) -> Option<Self> {
         if rising.len() < TAIL_VALUES_MIN {
             return None;
         }
@@ -231,19 +234,26 @@ impl Law {
             weighted += (1.0 - (place as f64 + 0.65) * share) * excess * share;
         }
         let shape = 2.0 - mean / (mean - 2.0 * weighted);
-        let shape = if shape.is_nan() { 0.0 } else { shape.clamp(0.0, SHAPE_MAX) };
+        let shape = if shape.is_nan() { 0.0 } else { shape.clamp(shape_min, SHAPE_MAX) };
         let law = Self { scale: mean * (1.0 - shape), shape };
         law.is_usable().then_some(law)
     }
 
     fn is_usable(self) -> bool {
-        self.scale.is_normal() && self.scale > 0.0 && (0.0..=SHAPE_MAX).contains(&self.shape)
+        self.scale.is_normal() && self.scale > 0.0 && self.shape.abs() <= SHAPE_MAX
     }
 
-    /// −ln of the share of excesses at least as large; finite.
+    /// −ln of the share of excesses at least as large.
     fn surprisal(self, excess: f64) -> f64 {
         let excess = (excess / self.scale).min(f64::MAX);
-        if self.shape > SHAPE_MIN { (self.shape * excess).ln_1p() / self.shape } else { excess }
+        if self.shape.abs() < SHAPE_MIN {
+            return excess;
+        }
+        let tangent_from = (TANGENT_AT - 1.0) / self.shape;
+        if self.shape < 0.0 && excess > tangent_from {
+            return TANGENT_AT.ln() / self.shape + (excess - tangent_from) / TANGENT_AT;
+        }
+        (self.shape * excess).ln_1p() / self.shape
     }
 }
 
@@ -332,6 +342,10 @@ mod tests {
     fn a_bounded_score_gets_no_end_and_few_or_tied_values_are_calibrated_exactly() {
         let uniform: Vec<f64> = (0..1000).map(|n| f64::from(n) / 1000.0).collect();
         let smooth = Calibration::smooth(&uniform);
+        for (score, expected) in [(0.5_f64, 2.0_f64), (0.9, 10.0)] {
+            let seen = smooth.surprisal(score);
+            assert!((seen - expected.ln()).abs() < 0.1 * expected.ln(), "{score}: {seen}");
+        }
         let surprisals = [0.5, 0.9, 1.0, 2.0, 3.0].map(|score| smooth.surprisal(score));
         assert!(surprisals.is_sorted_by(|a, b| a < b) && (surprisals[0] - 2.0_f64.ln()).abs() < 0.01, "{surprisals:?}");
         let mut tied = vec![0.0; 995];

@@ -246,12 +246,12 @@ mod tests {
     fn plainly(rows: &[[f32; 3]], row: &[f32; 3], skewness: bool) -> f64 {
         let count = rows.len() as f64;
         let mut sums = [0.0_f64; 3];
-        for column in 0..3 {
+        for (column, value) in row.iter().enumerate() {
             let values: Vec<f32> = rows.iter().map(|row| row[column]).collect();
             let share = |holds: &dyn Fn(f32) -> bool| {
                 -(values.iter().filter(|value| holds(**value)).count() as f64 / count).ln()
             };
-            let (left, right) = (share(&|value| value <= row[column]), share(&|value| value >= row[column]));
+            let (left, right) = (share(&|other| other <= *value), share(&|other| other >= *value));
             let side = if third_moment(&values) < 0.0 { left } else { right };
             let chosen = if skewness { side } else { left.max(right) };
             sums.iter_mut().zip([left, right, chosen]).for_each(|(sum, part)| *sum += part);

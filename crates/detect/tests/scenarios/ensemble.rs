@@ -202,3 +202,36 @@ fn far_rows_stay_ranked_however_far() {
     let scores = ensemble.score(&Matrix::from_rows(&rows).unwrap()).unwrap();
     assert!(scores.tail.is_sorted_by(|a, b| a > b), "{:?}", scores.tail);
 }
+
+#[test]
+fn columns_without_information_break_no_method() {
+    let usual = normal(500, 1);
+    let widened = |row: &[f32]| [row[0], row[1], f32::NAN, 7.0, row[4], if row[0] > 0.0 { 1e30 } else { -1e30 }];
+    let rows = Matrix::from_rows(&usual.iter().map(widened).collect::<Vec<_>>()).unwrap();
+    let asked = [[f32::NAN; WIDTH], [0.0, 0.0, 5.0, 8.0, 0.0, 0.0], [f32::MAX; WIDTH], [f32::INFINITY; WIDTH]];
+    let asked = Matrix::from_rows(&asked).unwrap();
+    for method in Method::all().into_iter().filter(|method| !method.is_supervised()) {
+        let members = [member("only", method)];
+        let ensemble = Ensemble::fit(columns(), &TrainingSet::unlabelled(&rows), &members, ALERT_RATE, 1).unwrap();
+        let scores = ensemble.score(&asked).unwrap();
+        assert!(scores.tail.iter().all(|tail| *tail > 0.0 && *tail <= 1.0), "{members:?}: {scores:?}");
+        for row in asked.iter() {
+            let shares: f64 = ensemble.explain(row).unwrap().iter().map(|part| part.share).sum();
+            assert!((0.0..=1.0 + 1e-9).contains(&shares), "{members:?}: {shares}");
+        }
+    }
+}
+
+#[test]
+fn the_default_ensemble_flags_one_odd_column_and_many_slightly_odd_ones() {
+    let members: Vec<MemberSpec> =
+        Method::default_ensemble().into_iter().map(|method| member(method.name(), method)).collect();
+    let ensemble =
+        Ensemble::fit(columns(), &TrainingSet::unlabelled(&normal(5000, 1)), &members, ALERT_RATE, 1).unwrap();
+    let rows = [planted(2, 12.0), [2.8, 28.0, -2.8, 2.8, 3.0, 0.0], planted(2, 0.3)];
+    let scores = ensemble.score(&Matrix::from_rows(&rows).unwrap()).unwrap();
+    assert_eq!(scores.flagged, [true, true, false], "{scores:?}");
+    assert!(scores.tail[1] < scores.tail[2]);
+    let explained = ensemble.explain(&rows[0]).unwrap();
+    assert_eq!((explained[0].input.as_str(), explained[0].share > 0.6), ("c", true), "{explained:?}");
+}

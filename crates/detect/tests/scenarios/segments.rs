@@ -63,3 +63,19 @@ fn only_categories_with_columns_of_their_own_are_segments() {
         assert!(refused.contains(text), "{refused}");
     }
 }
+
+#[test]
+fn a_category_never_seen_is_evidence_with_either_encoding() {
+    let history = machines(4000, 1);
+    for encoding in [Encoding::OneHot, Encoding::Frequency] {
+        let input = InputSpec { column: "kind".to_owned(), encoding };
+        let columns = ModelColumns::fit(&[input], std::slice::from_ref(&history)).unwrap();
+        let rows = columns.encode(&history).unwrap();
+        let members = [member("spike", Method::RobustZscore), member("fence", Method::IqrFence)];
+        let ensemble = Ensemble::fit(columns, &TrainingSet::unlabelled(&rows), &members, 0.01, 1).unwrap();
+        let kinds: ArrayRef = Arc::new(StringArray::from(vec![Some("laptop"), Some("toaster"), None]));
+        let live = RecordBatch::try_from_iter([("kind", kinds)]).unwrap();
+        let scores = ensemble.score(&ensemble.columns().encode(&live).unwrap()).unwrap();
+        assert_eq!(scores.flagged, [false, true, false], "{encoding:?}: {scores:?}");
+    }
+}
