@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::column_table::ColumnTable;
 use crate::error::DetectError;
 use crate::matrix::Matrix;
-use crate::method::{Options, Slot};
+use crate::options::{Options, Slot};
 use crate::quantiles::centre_and_scale;
 
 /// Knots of a tail's table, spaced evenly in −ln of the tail.

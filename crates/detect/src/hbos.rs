@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::column_table::{ColumnTable, KNOTS_MAX};
 use crate::error::DetectError;
 use crate::matrix::Matrix;
-use crate::method::{Options, Slot};
+use crate::options::{Options, Slot};
 
 /// Bars unless said otherwise; few rows get fewer, about the square root of their number, as the source has it.
 pub const BINS_DEFAULT: usize = 64;

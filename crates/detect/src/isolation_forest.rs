@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
 use crate::matrix::Matrix;
-use crate::method::{Options, Slot};
+use crate::options::{Options, Slot};
 use crate::quantiles::medians;
 use crate::tree_scorer::{DEPTH_MAX, TreeNode, TreeScorer};
 

@@ -4,6 +4,8 @@
 /// Rows of numbers as detectors read them.
 pub mod matrix;
 mod quantiles;
+/// Options of methods: where their values are kept, and what may stand there.
+pub mod options;
 mod categories;
 mod column_values;
 /// Which columns of a batch a model reads, and how they become numbers.
@@ -59,7 +61,8 @@ pub use iqr_fence::IqrFence;
 pub use isolation_forest::{IsolationForest, IsolationForestOptions};
 pub use matrix::Matrix;
 pub use member::{Inputs, MemberSpec};
-pub use method::{Method, OptionValue};
+pub use method::Method;
+pub use options::OptionValue;
 pub use pca::{Pca, PcaOptions};
 pub use robust_zscore::RobustZscore;
 pub use training::{Label, TrainingSet};

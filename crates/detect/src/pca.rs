@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
 use crate::matrix::Matrix;
-use crate::method::{Options, Slot};
+use crate::options::{Options, Slot};
 use crate::quantiles::centre_and_scale;
 
 /// Most columns: the eigenvectors of 512 take a second to find, and the work grows with the cube.
