@@ -3,23 +3,26 @@
 //! ```text
 //! offset  bytes  what
 //!      0      8  magic, ASCII "LAPWINGM"
-//!      8      4  format version, little-endian: 1
+//!      8      4  format version, little-endian: 2
 //!     12      8  length of the payload, little-endian
 //!     20     32  SHA-256 of the payload
 //!     52      …  payload: the ensemble in postcard, fields in the order of their declaration
 //! ```
 //!
-//! A field added, removed or moved anywhere below [`Ensemble`] is a new format version: postcard names no fields.
+//! A field added, removed or moved anywhere below [`Ensemble`] is a new format version: postcard names no fields. A
+//! method added at the end of the list of detectors is none. Format 1 is read too (`format_1`).
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::ensemble::Ensemble;
 use crate::error::DetectError;
+use crate::format_1::EnsembleV1;
 
 /// First bytes of every artefact.
 pub const MAGIC: [u8; 8] = *b"LAPWINGM";
 /// Format version this code writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Largest artefact that is read; a forest of 10,000 trees takes about 60 MiB. Units: bytes.
 pub const ARTEFACT_BYTES_MAX: usize = 256 * 1024 * 1024;
 const HEADER_BYTES: usize = 52;
@@ -48,20 +51,31 @@ impl Ensemble {
     /// Reads an ensemble; whatever the bytes are, the result scores without panicking or is an error.
     /// Errors: `Artefact` if they are damaged or no artefact, `NewerFormat`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DetectError> {
-        let payload = checked_payload(bytes)?;
-        let refuse = |text: String| DetectError::Artefact(format!("{text}; train the model anew"));
-        let (ensemble, rest): (Self, &[u8]) = postcard::take_from_bytes(payload)
-            .map_err(|error| refuse(format!("the payload cannot be read: {error}")))?;
-        if !rest.is_empty() {
-            return Err(refuse(format!("{} bytes follow the ensemble", rest.len())));
-        }
-        ensemble.check().map_err(refuse)?;
+        let (format, payload) = checked_payload(bytes)?;
+        let ensemble = match format {
+            1 => decode::<EnsembleV1>(payload)?.into(),
+            _ => decode::<Self>(payload)?,
+        };
+        ensemble.check().map_err(refused)?;
         Ok(ensemble)
     }
 }
 
-/// Checks all that stands before the payload, and returns the payload.
-fn checked_payload(bytes: &[u8]) -> Result<&[u8], DetectError> {
+fn decode<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, DetectError> {
+    let (read, rest) =
+        postcard::take_from_bytes(payload).map_err(|error| refused(format!("the payload cannot be read: {error}")))?;
+    match rest.len() {
+        0 => Ok(read),
+        more => Err(refused(format!("{more} bytes follow the ensemble"))),
+    }
+}
+
+fn refused(text: String) -> DetectError {
+    DetectError::Artefact(format!("{text}; train the model anew"))
+}
+
+/// Checks all that stands before the payload, and returns the format and the payload.
+fn checked_payload(bytes: &[u8]) -> Result<(u32, &[u8]), DetectError> {
     let refuse = |text: String| Err(DetectError::Artefact(text));
     if bytes.len() > ARTEFACT_BYTES_MAX {
         return refuse(format!("{} bytes are more than the {ARTEFACT_BYTES_MAX} possible", bytes.len()));
@@ -73,11 +87,11 @@ fn checked_payload(bytes: &[u8]) -> Result<&[u8], DetectError> {
         return refuse("it does not start as one does; is this the right file?".to_owned());
     }
     let Some((format, rest)) = rest.split_first_chunk::<4>() else { return refuse(cut_short(bytes)) };
-    match u32::from_le_bytes(*format) {
+    let format = match u32::from_le_bytes(*format) {
         0 => return refuse("format 0 does not exist; fetch it again".to_owned()),
-        FORMAT => {}
+        known @ 1..=FORMAT => known,
         found => return Err(DetectError::NewerFormat { found, supported: FORMAT }),
-    }
+    };
     let Some((length, rest)) = rest.split_first_chunk::<8>() else { return refuse(cut_short(bytes)) };
     let Some((checksum, payload)) = rest.split_first_chunk::<32>() else { return refuse(cut_short(bytes)) };
     let length = u64::from_le_bytes(*length);
@@ -85,7 +99,7 @@ fn checked_payload(bytes: &[u8]) -> Result<&[u8], DetectError> {
         return refuse(format!("{length} bytes of payload announced, {} found; fetch it again", payload.len()));
     }
     match Sha256::digest(payload)[..] == checksum[..] {
-        true => Ok(payload),
+        true => Ok((format, payload)),
         false => refuse("its checksum does not match; fetch it again".to_owned()),
     }
 }

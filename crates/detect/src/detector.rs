@@ -1,10 +1,18 @@
 use serde::{Deserialize, Serialize};
 
+use crate::ecod::Ecod;
 use crate::error::DetectError;
+use crate::hbos::Hbos;
+use crate::input_rule::ColumnRule;
+use crate::iqr_fence::IqrFence;
 use crate::isolation_forest::IsolationForest;
 use crate::matrix::Matrix;
 use crate::method::Method;
+use crate::networks::{Autoencoder, Transformer};
+use crate::onnx::OnnxModel;
+use crate::pca::Pca;
 use crate::robust_zscore::RobustZscore;
+use crate::surprise::Surprise;
 use crate::training::TrainingSet;
 use crate::trees::extended_isolation_forest::ExtendedIsolationForest;
 use crate::trees::gradient_boosting::GradientBoosting;
@@ -20,9 +28,7 @@ pub(crate) trait Detect {
     fn check(&self) -> Result<(), String>;
 
     /// Whether it measures single columns, and so casts the vote of the strangest one.
-    fn votes(&self) -> bool {
-        false
-    }
+    fn votes(&self) -> bool;
 
     /// Scores a batch; each row's score is the same bits whatever the other rows are.
     /// Shape: `rows` is n × d. Errors: `WidthMismatch`.
@@ -46,18 +52,37 @@ pub(crate) struct RawScores {
 pub(crate) enum Detector {
     RobustZscore(RobustZscore),
     IsolationForest(IsolationForest),
+    IqrFence(IqrFence),
+    Hbos(Hbos),
+    Ecod(Ecod),
+    Pca(Pca),
     ExtendedIsolationForest(ExtendedIsolationForest),
     UnsupervisedForest(UnsupervisedForest),
     RandomForest(RandomForest),
     GradientBoosting(GradientBoosting),
+    Autoencoder(Autoencoder),
+    Transformer(Transformer),
+    Onnx(OnnxModel),
+    Surprise(Surprise),
 }
 
 impl Detector {
-    /// Trains a detector on rows of its own columns. Errors: `Setting`, `TooFewRows`.
-    pub(crate) fn fit(method: &Method, set: &TrainingSet<'_>, seed: u64) -> Result<Self, DetectError> {
+    /// Trains a detector on rows of its own columns; `rules` has one rule per column, or none at all.
+    /// Errors: `Setting`, `TooFewRows`.
+    pub(crate) fn fit(
+        method: &Method,
+        rules: &[ColumnRule],
+        set: &TrainingSet<'_>,
+        seed: u64,
+    ) -> Result<Self, DetectError> {
         method.check().map_err(DetectError::Setting)?;
         Ok(match method {
-            Method::RobustZscore => Self::RobustZscore(RobustZscore::fit(set.rows)?),
+            Method::RobustZscore => Self::RobustZscore(RobustZscore::fit(set.rows, rules)?),
+            Method::IqrFence => Self::IqrFence(IqrFence::fit(set.rows, rules)?),
+            Method::Hbos(options) => Self::Hbos(Hbos::fit(set.rows, options)?),
+            Method::Ecod(options) => Self::Ecod(Ecod::fit(set.rows, options)?),
+            Method::Pca(options) => Self::Pca(Pca::fit(set.rows, options)?),
+            Method::Surprise => Self::Surprise(Surprise::new(set.rows.width())?),
             Method::IsolationForest(options) => {
                 Self::IsolationForest(IsolationForest::fit(set.rows, options.trees, options.samples, seed)?)
             }
@@ -69,6 +94,13 @@ impl Detector {
             }
             Method::RandomForest(options) => Self::RandomForest(RandomForest::fit(set, options, seed)?),
             Method::GradientBoosting(options) => Self::GradientBoosting(GradientBoosting::fit(set, options, seed)?),
+            Method::Autoencoder(options) => {
+                Self::Autoencoder(set.outside.autoencoder(&set.not_anomalous(), options, seed)?)
+            }
+            Method::Transformer(options) => {
+                Self::Transformer(set.outside.transformer(&set.not_anomalous(), options, seed)?)
+            }
+            Method::Onnx(options) => Self::Onnx(OnnxModel::fit(options, set)?),
         })
     }
 
@@ -76,122 +108,66 @@ impl Detector {
         match self {
             Self::RobustZscore(detector) => detector,
             Self::IsolationForest(detector) => detector,
+            Self::IqrFence(detector) => detector,
+            Self::Hbos(detector) => detector,
+            Self::Ecod(detector) => detector,
+            Self::Pca(detector) => detector,
             Self::ExtendedIsolationForest(detector) => detector,
             Self::UnsupervisedForest(detector) => detector,
             Self::RandomForest(detector) => detector,
             Self::GradientBoosting(detector) => detector,
+            Self::Autoencoder(detector) => detector,
+            Self::Transformer(detector) => detector,
+            Self::Onnx(detector) => detector,
+            Self::Surprise(detector) => detector,
         }
     }
 }
 
-impl Detect for RobustZscore {
-    fn width(&self) -> usize {
-        self.width()
-    }
+/// Detectors have these functions of their own; what differs is only how the score comes.
+macro_rules! detects {
+    ($($kind:ty: $votes:literal, $raw:expr;)*) => {$(
+        impl Detect for $kind {
+            fn width(&self) -> usize {
+                self.width()
+            }
 
-    fn check(&self) -> Result<(), String> {
-        self.check()
-    }
+            fn check(&self) -> Result<(), String> {
+                self.check()
+            }
 
-    fn votes(&self) -> bool {
-        true
-    }
+            fn votes(&self) -> bool {
+                $votes
+            }
 
-    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
-        self.score(rows).map(|z| RawScores { score: z.mean, vote: Some(z.max) })
-    }
+            fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
+                self.score(rows).map($raw)
+            }
 
-    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
-        self.attribute(row, credit);
-    }
+            fn attribute(&self, row: &[f32], credit: &mut [f64]) {
+                self.attribute(row, credit);
+            }
+        }
+    )*};
 }
 
-impl Detect for IsolationForest {
-    fn width(&self) -> usize {
-        self.width()
-    }
-
-    fn check(&self) -> Result<(), String> {
-        self.check()
-    }
-
-    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
-        self.score(rows).map(|score| RawScores { score, vote: None })
-    }
-
-    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
-        self.attribute(row, credit);
-    }
+fn plain(score: Vec<f64>) -> RawScores {
+    RawScores { score, vote: None }
 }
 
-impl Detect for ExtendedIsolationForest {
-    fn width(&self) -> usize {
-        self.width()
-    }
-
-    fn check(&self) -> Result<(), String> {
-        self.check()
-    }
-
-    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
-        self.score(rows).map(|score| RawScores { score, vote: None })
-    }
-
-    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
-        self.attribute(row, credit);
-    }
-}
-
-impl Detect for UnsupervisedForest {
-    fn width(&self) -> usize {
-        self.width()
-    }
-
-    fn check(&self) -> Result<(), String> {
-        self.check()
-    }
-
-    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
-        self.score(rows).map(|score| RawScores { score, vote: None })
-    }
-
-    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
-        self.attribute(row, credit);
-    }
-}
-
-impl Detect for RandomForest {
-    fn width(&self) -> usize {
-        self.width()
-    }
-
-    fn check(&self) -> Result<(), String> {
-        self.check()
-    }
-
-    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
-        self.score(rows).map(|score| RawScores { score, vote: None })
-    }
-
-    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
-        self.attribute(row, credit);
-    }
-}
-
-impl Detect for GradientBoosting {
-    fn width(&self) -> usize {
-        self.width()
-    }
-
-    fn check(&self) -> Result<(), String> {
-        self.check()
-    }
-
-    fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError> {
-        self.score(rows).map(|score| RawScores { score, vote: None })
-    }
-
-    fn attribute(&self, row: &[f32], credit: &mut [f64]) {
-        self.attribute(row, credit);
-    }
+detects! {
+    RobustZscore: true, |z| RawScores { score: z.mean, vote: Some(z.max) };
+    IqrFence: true, |distance| RawScores { score: distance.mean, vote: Some(distance.max) };
+    IsolationForest: false, plain;
+    Hbos: false, plain;
+    Ecod: false, plain;
+    Pca: false, plain;
+    ExtendedIsolationForest: false, plain;
+    UnsupervisedForest: false, plain;
+    RandomForest: false, plain;
+    GradientBoosting: false, plain;
+    Autoencoder: false, plain;
+    Transformer: false, plain;
+    OnnxModel: false, plain;
+    Surprise: false, plain;
 }

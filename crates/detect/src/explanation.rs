@@ -11,8 +11,8 @@ impl Ensemble {
     /// Returns the inputs that had most to do with a row's score, largest first, at most [`CONTRIBUTIONS_MAX`].
     ///
     /// Each member divides its own score among its columns (robust z by distance, forest along its paths); what made
-    /// the row look more usual is left out. Members are averaged with their surprisals as weights, so the member
-    /// that raised the alert has the say. Shares are of all columns, also of those not returned.
+    /// the row look more usual is left out. Members are averaged with their parts of the summed surprisal as weights,
+    /// so the member that raised the alert has the say. Shares are of all columns, also of those not returned.
     /// Shape: `row` has d values. Errors: `WidthMismatch`.
     pub fn explain(&self, row: &[f32]) -> Result<Vec<Contribution>, DetectError> {
         let shares = self.shares(row)?;
@@ -42,12 +42,12 @@ impl Ensemble {
         Ok(credit)
     }
 
-    /// The members' surprisals at one row; equal if nobody is surprised.
+    /// The members' parts at one row; equal if nobody is surprised.
     fn weights(&self, row: &Matrix) -> Result<Vec<f64>, DetectError> {
-        let surprisals = self.surprisals(row)?;
-        match surprisals.iter().any(|surprisal| *surprisal > 0.0) {
-            true => Ok(surprisals),
-            false => Ok(vec![1.0; surprisals.len()]),
+        let parts = self.parts(row)?;
+        match parts.iter().any(|part| *part > 0.0) {
+            true => Ok(parts),
+            false => Ok(vec![1.0; parts.len()]),
         }
     }
 }

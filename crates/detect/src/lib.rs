@@ -11,8 +11,21 @@ mod categories;
 mod column_values;
 /// Which columns of a batch a model reads, and how they become numbers.
 pub mod columns;
+mod column_table;
+/// What counts as strange in a single column.
+pub mod input_rule;
 /// Detector: distance of each column from its median.
 pub mod robust_zscore;
+/// Detector: distance of each column outside its quartiles.
+pub mod iqr_fence;
+/// Detector: how thinly the rows lie in each column.
+pub mod hbos;
+/// Detector: how few rows lie as far out in each column.
+pub mod ecod;
+/// Detector: how far a row leaves the flat on which the others lie.
+pub mod pca;
+/// Detector: how unlikely all the surprises of a row are together.
+pub mod surprise;
 /// The one scorer of every kind of tree ensemble.
 pub mod tree_scorer;
 /// Options of detectors: where their values are kept, and what may stand there.
@@ -29,6 +42,10 @@ pub mod onnx;
 pub mod calibration;
 /// The ways to score rows, and their options.
 pub mod method;
+/// Rows to learn from and rows to calibrate on.
+pub mod held_out;
+mod segments;
+mod fusion;
 mod detector;
 /// One detector of an ensemble: what it reads, how it scores, how rare its scores are.
 pub mod member;
@@ -36,6 +53,7 @@ pub mod member;
 pub mod ensemble;
 /// Which inputs had most to do with a row's score.
 pub mod explanation;
+mod format_1;
 /// An ensemble as bytes, versioned and checksummed.
 pub mod artefact;
 /// What can go wrong, and what the caller does next.
@@ -43,16 +61,22 @@ pub mod error;
 
 pub use calibration::Calibration;
 pub use columns::{Encoding, InputSpec, ModelColumns};
-pub use ensemble::{Ensemble, MemberScores, Scores};
+pub use ecod::{Ecod, EcodOptions};
+pub use ensemble::{Ensemble, EnsembleSpec, MemberScores, Scores};
 pub use error::DetectError;
+pub use hbos::{Hbos, HbosOptions};
+pub use input_rule::{ColumnRule, Direction, InputRule, MinimumEffect};
+pub use iqr_fence::IqrFence;
 pub use isolation_forest::{IsolationForest, IsolationForestOptions};
 pub use matrix::Matrix;
 pub use member::{Inputs, MemberSpec};
 pub use method::Method;
 pub use networks::{Autoencoder, AutoencoderOptions, Transformer, TransformerOptions};
-pub use options::OptionValue;
 pub use onnx::OnnxOptions;
+pub use options::OptionValue;
+pub use pca::{Pca, PcaOptions};
 pub use robust_zscore::RobustZscore;
+pub use surprise::Surprise;
 pub use training::{Label, TrainingSet};
 pub use tree_scorer::TreeScorer;
 pub use trees::extended_isolation_forest::{ExtendedIsolationForest, ExtendedIsolationForestOptions};

@@ -2,12 +2,14 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::Calibration;
 use crate::columns::ModelColumns;
 use crate::detector::{Detector, RawScores};
 use crate::error::DetectError;
+use crate::fusion::Voice;
+use crate::input_rule::{ColumnRule, InputRule};
 use crate::matrix::Matrix;
 use crate::method::Method;
+use crate::segments::Segments;
 use crate::training::TrainingSet;
 
 /// Which of the model's columns a member reads.
@@ -28,6 +30,9 @@ pub struct MemberSpec {
     pub method: Method,
     /// What it reads.
     pub inputs: Inputs,
+    /// What counts as strange in single columns; of several for one column the last holds.
+    #[serde(default)]
+    pub rules: Vec<InputRule>,
 }
 
 /// A trained member.
@@ -35,10 +40,10 @@ pub struct MemberSpec {
 pub(crate) struct Member {
     pub(crate) name: String,
     /// Places of its inputs among the model's columns; `None` if it reads all.
-    inputs: Option<Vec<usize>>,
-    detector: Detector,
-    /// How rare its raw scores are.
-    pub(crate) calibration: Calibration,
+    pub(crate) inputs: Option<Vec<usize>>,
+    pub(crate) detector: Detector,
+    /// How rare its raw scores are, and how much they count.
+    pub(crate) voice: Voice,
 }
 
 impl Member {
@@ -50,13 +55,14 @@ impl Member {
         seed: u64,
     ) -> Result<Self, DetectError> {
         let inputs = resolve(spec, columns)?;
+        let rules = column_rules(spec, columns, inputs.as_deref()).map_err(DetectError::Setting)?;
         let rows = selected(inputs.as_deref(), set.rows);
-        let detector = Detector::fit(&spec.method, &TrainingSet { rows: &rows, ..*set }, seed)?;
-        Ok(Self { name: spec.name.clone(), inputs, detector, calibration: Calibration::fit(&[]) })
+        let detector = Detector::fit(&spec.method, &rules, &TrainingSet { rows: &rows, ..*set }, seed)?;
+        Ok(Self { name: spec.name.clone(), inputs, detector, voice: Voice::untaught() })
     }
 
     /// Refuses a member that could not score rows of `width` columns; the text says what is wrong.
-    pub(crate) fn check(&self, width: usize) -> Result<(), String> {
+    pub(crate) fn check(&self, width: usize, segments: Option<Segments>) -> Result<(), String> {
         let read = self.inputs.as_ref().map_or(width, Vec::len);
         let beyond = self.inputs.iter().flatten().find(|place| **place >= width);
         if let Some(place) = beyond {
@@ -67,7 +73,7 @@ impl Member {
         if detector.width() != read {
             return Err(format!("detector `{}` is not as wide as its {read} inputs", self.name));
         }
-        self.calibration.check().map_err(|text| format!("detector `{}`: {text}", self.name))
+        self.voice.check(segments).map_err(|text| format!("detector `{}`: {text}", self.name))
     }
 
     /// Whether it casts the vote of the strangest column.
@@ -124,4 +130,37 @@ fn resolve(spec: &MemberSpec, columns: &ModelColumns) -> Result<Option<Vec<usize
         true => Err(DetectError::Setting(format!("detector `{}` reads no column", spec.name))),
         false => Ok(Some(places)),
     }
+}
+
+/// One rule per column the member reads; none if nothing is said of any.
+fn column_rules(
+    spec: &MemberSpec,
+    columns: &ModelColumns,
+    inputs: Option<&[usize]>,
+) -> Result<Vec<ColumnRule>, String> {
+    let detector = &spec.name;
+    if spec.rules.is_empty() {
+        return Ok(Vec::new());
+    }
+    if !spec.method.takes_rules() {
+        let method = spec.method.name();
+        return Err(format!(
+            "detector `{detector}` has a direction or a minimum effect for an input; {method} looks at columns together, use robust_zscore or iqr_fence"
+        ));
+    }
+    let own: Vec<usize> = inputs.map_or_else(|| (0..columns.width()).collect(), <[usize]>::to_vec);
+    let mut rules = vec![ColumnRule::default(); own.len()];
+    for rule in &spec.rules {
+        rule.check().map_err(|text| format!("detector `{detector}`: {text}"))?;
+        let places: Vec<usize> =
+            columns.places(&rule.column).iter().filter_map(|place| own.binary_search(place).ok()).collect();
+        if places.is_empty() {
+            let column = &rule.column;
+            return Err(format!("detector `{detector}` has a rule for `{column}`, which it does not read"));
+        }
+        for place in places {
+            rules[place] = ColumnRule { direction: rule.direction, minimum_effect: rule.minimum_effect };
+        }
+    }
+    Ok(rules)
 }

@@ -6,8 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ecod::EcodOptions;
+use crate::hbos::HbosOptions;
 use crate::isolation_forest::IsolationForestOptions;
+use crate::networks::{AutoencoderOptions, TransformerOptions};
+use crate::onnx::OnnxOptions;
 pub use crate::options::{OptionValue, Options, Slot};
+use crate::pca::PcaOptions;
 use crate::trees::extended_isolation_forest::ExtendedIsolationForestOptions;
 use crate::trees::gradient_boosting::GradientBoostingOptions;
 use crate::trees::random_forest::RandomForestOptions;
@@ -19,6 +24,16 @@ use crate::trees::unsupervised_forest::UnsupervisedForestOptions;
 pub enum Method {
     /// Mean distance of the columns from their medians; also casts the vote of the strangest column.
     RobustZscore,
+    /// Mean distance of the columns outside their quartiles; also casts the vote of the strangest column.
+    IqrFence,
+    /// How thinly the rows lie in each column.
+    Hbos(HbosOptions),
+    /// How few rows lie as far out in each column.
+    Ecod(EcodOptions),
+    /// How far a row leaves the flat on which the others lie.
+    Pca(PcaOptions),
+    /// How unlikely all the surprises of a row are together; its inputs are features of that kind.
+    Surprise,
     /// How few random splits isolate a row.
     IsolationForest(IsolationForestOptions),
     /// How few oblique cuts isolate a row.
@@ -29,6 +44,12 @@ pub enum Method {
     RandomForest(RandomForestOptions),
     /// Log odds of an anomaly, by trees that correct each other; learns from labels.
     GradientBoosting(GradientBoostingOptions),
+    /// How badly a narrow network repeats a row.
+    Autoencoder(AutoencoderOptions),
+    /// How little a key was expected after those before it.
+    Transformer(TransformerOptions),
+    /// A model trained elsewhere.
+    Onnx(OnnxOptions),
 }
 
 impl Method {
@@ -39,9 +60,35 @@ impl Method {
     pub fn all() -> Vec<Self> {
         vec![
             Self::RobustZscore,
-            Self::FOREST,
+            Self::IqrFence,
+            Self::Hbos(HbosOptions::DEFAULT),
+            Self::Ecod(EcodOptions::PUBLISHED),
+            Self::Pca(PcaOptions::DEFAULT),
+            Self::Surprise,
+            Self::IsolationForest(IsolationForestOptions::PUBLISHED),
             Self::ExtendedIsolationForest(ExtendedIsolationForestOptions::default()),
             Self::UnsupervisedForest(UnsupervisedForestOptions::default()),
+            Self::RandomForest(RandomForestOptions::default()),
+            Self::GradientBoosting(GradientBoostingOptions::default()),
+            Self::Autoencoder(AutoencoderOptions::DEFAULT),
+            Self::Transformer(TransformerOptions::DEFAULT),
+            Self::Onnx(OnnxOptions::default()),
+        ]
+    }
+
+    /// The detectors to take when nothing is known of the data, cheap enough for every event. They look at rows in
+    /// different ways: the forest at several columns together and with no eye for distance; fence and robust z-score at
+    /// each column alone, with distance, from the quartiles and from the median, in the mean and in the strangest. These
+    /// two agree mostly, so fusion lets them count as little more than one. Another look lost more precision than it
+    /// found on classical tabular sets: histograms and empirical tails see what these see, and the distance from a
+    /// linear flat misleads where columns do not depend on each other linearly.
+    pub fn default_ensemble() -> Vec<Self> {
+        vec![Self::FOREST, Self::IqrFence, Self::RobustZscore]
+    }
+
+    /// The detectors that learn from labels, to be added where there are some.
+    pub fn supervised_ensemble() -> Vec<Self> {
+        vec![
             Self::RandomForest(RandomForestOptions::default()),
             Self::GradientBoosting(GradientBoostingOptions::default()),
         ]
@@ -56,31 +103,46 @@ impl Method {
     pub fn name(&self) -> &'static str {
         match self {
             Self::RobustZscore => "robust_zscore",
+            Self::IqrFence => "iqr_fence",
+            Self::Hbos(_) => "hbos",
+            Self::Ecod(_) => "ecod",
+            Self::Pca(_) => "pca",
+            Self::Surprise => "surprise",
             Self::IsolationForest(_) => "isolation_forest",
             Self::ExtendedIsolationForest(_) => "extended_isolation_forest",
             Self::UnsupervisedForest(_) => "unsupervised_forest",
             Self::RandomForest(_) => "random_forest",
             Self::GradientBoosting(_) => "gradient_boosting",
+            Self::Autoencoder(_) => "autoencoder",
+            Self::Transformer(_) => "transformer",
+            Self::Onnx(_) => "onnx",
         }
     }
 
     /// Whether it learns from labels.
     pub fn is_supervised(&self) -> bool {
-        match self {
-            Self::RobustZscore | Self::IsolationForest(_) => false,
-            Self::ExtendedIsolationForest(_) | Self::UnsupervisedForest(_) => false,
-            Self::RandomForest(_) | Self::GradientBoosting(_) => true,
-        }
+        matches!(self, Self::RandomForest(_) | Self::GradientBoosting(_))
+    }
+
+    /// Whether it measures single columns, so that direction and minimum effect can be set for each.
+    pub fn takes_rules(&self) -> bool {
+        matches!(self, Self::RobustZscore | Self::IqrFence)
     }
 
     fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)> {
         match self {
-            Self::RobustZscore => Vec::new(),
+            Self::RobustZscore | Self::IqrFence | Self::Surprise => Vec::new(),
+            Self::Hbos(options) => options.slots(),
+            Self::Ecod(options) => options.slots(),
+            Self::Pca(options) => options.slots(),
             Self::IsolationForest(options) => options.slots(),
             Self::ExtendedIsolationForest(options) => options.slots(),
             Self::UnsupervisedForest(options) => options.slots(),
             Self::RandomForest(options) => options.slots(),
             Self::GradientBoosting(options) => options.slots(),
+            Self::Autoencoder(options) => options.slots(),
+            Self::Transformer(options) => options.slots(),
+            Self::Onnx(options) => options.slots(),
         }
     }
 

@@ -33,33 +33,27 @@ pub struct TrainingSet<'a> {
 /// What training needs from outside: this crate does no IO, and knows no derivatives.
 pub trait Outside: fmt::Debug {
     /// The bytes of a model file. Errors: `Setting` with the place and the reason.
-    fn file(&self, path: &str) -> Result<Vec<u8>, DetectError>;
+    fn file(&self, path: &str) -> Result<Vec<u8>, DetectError> {
+        Err(DetectError::Setting(format!("read model file {path}: no files can be read here")))
+    }
 
     /// Trains an autoencoder on rows that are not known to be anomalies. Shape: `rows` is n × d, the result reads d
     /// columns. The same rows and seed give the same weights. Errors: `TooFewRows`, `Setting`.
-    fn autoencoder(&self, rows: &Matrix, options: &AutoencoderOptions, seed: u64) -> Result<Autoencoder, DetectError>;
+    fn autoencoder(&self, _: &Matrix, _: &AutoencoderOptions, _seed: u64) -> Result<Autoencoder, DetectError> {
+        Err(no_networks("autoencoder"))
+    }
 
     /// Trains a transformer; otherwise as [`Outside::autoencoder`]. Shape: as [`Transformer::score`] reads rows.
-    fn transformer(&self, rows: &Matrix, options: &TransformerOptions, seed: u64) -> Result<Transformer, DetectError>;
+    fn transformer(&self, _: &Matrix, _: &TransformerOptions, _seed: u64) -> Result<Transformer, DetectError> {
+        Err(no_networks("transformer"))
+    }
 }
 
 /// Nothing lies outside.
 #[derive(Clone, Copy, Debug)]
 pub struct Nothing;
 
-impl Outside for Nothing {
-    fn file(&self, path: &str) -> Result<Vec<u8>, DetectError> {
-        Err(DetectError::Setting(format!("read model file {path}: no files can be read here")))
-    }
-
-    fn autoencoder(&self, _: &Matrix, _: &AutoencoderOptions, _: u64) -> Result<Autoencoder, DetectError> {
-        Err(no_networks("autoencoder"))
-    }
-
-    fn transformer(&self, _: &Matrix, _: &TransformerOptions, _: u64) -> Result<Transformer, DetectError> {
-        Err(no_networks("transformer"))
-    }
-}
+impl Outside for Nothing {}
 
 fn no_networks(method: &str) -> DetectError {
     DetectError::Setting(format!("train {method}: no neural networks can be trained here; choose another method"))

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::Matrix;
-use crate::robust_zscore::centre_and_scale;
+use crate::quantiles::centre_and_scale;
 
 /// Farthest from the median that a network is told of: beyond it a value is merely far, and one broken value must not
 /// rule the mean of squares. Units: robust deviations.

@@ -43,6 +43,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
 use crate::matrix::Matrix;
+use crate::options::{Options, Slot};
 use crate::training::TrainingSet;
 use crate::tree_scorer::WIDTH_MAX;
 use graph::Graph;
@@ -63,6 +64,16 @@ pub struct OnnxOptions {
     pub output: String,
     /// Whether lower values are stranger, as of scikit-learn's `IsolationForest`.
     pub negate: bool,
+}
+
+impl Options for OnnxOptions {
+    fn slots(&mut self) -> Vec<(&'static str, Slot<'_>)> {
+        vec![
+            ("file", Slot::Text(&mut self.file)),
+            ("output", Slot::Text(&mut self.output)),
+            ("negate", Slot::Flag(&mut self.negate)),
+        ]
+    }
 }
 
 /// A model trained elsewhere.

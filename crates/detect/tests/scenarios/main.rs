@@ -8,3 +8,4 @@ mod ensemble;
 mod artefact;
 mod networks;
 mod onnx;
+mod segments;

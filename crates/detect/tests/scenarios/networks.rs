@@ -19,6 +19,9 @@ pub(crate) struct Drawn {
     pub(crate) most: f32,
 }
 
+/// Networks of moderate weights.
+pub(crate) const DRAWN: Drawn = Drawn { most: 0.5 };
+
 impl Drawn {
     fn values(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
         (0..count).map(|_| rng.random_range(-self.most..=self.most)).collect()
@@ -63,10 +66,6 @@ impl Drawn {
 }
 
 impl Outside for Drawn {
-    fn file(&self, path: &str) -> Result<Vec<u8>, DetectError> {
-        Err(DetectError::Setting(path.to_owned()))
-    }
-
     fn autoencoder(&self, rows: &Matrix, options: &AutoencoderOptions, seed: u64) -> Result<Autoencoder, DetectError> {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed);
         let (hidden, bottleneck) = options.widths(rows.width());

@@ -322,6 +322,6 @@ fn an_option_out_of_range_is_refused_with_what_is_allowed() {
     ];
     for (refusal, option) in refusals.into_iter().zip(["trees", "learning_rate", "fraction", "samples"]) {
         let DetectError::Setting(text) = refusal else { panic!("{refusal}") };
-        assert!(text.starts_with(&format!("`{option}` of ")) && text.contains("it must be a"), "{text}");
+        assert!(text.starts_with(&format!("`{option}` of ")) && text.contains("allowed: "), "{text}");
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn columns() -> ModelColumns {
 
 /// A member reading all columns.
 pub(crate) fn member(name: &str, method: Method) -> MemberSpec {
-    MemberSpec { name: name.to_owned(), method, inputs: Inputs::All }
+    MemberSpec { name: name.to_owned(), method, inputs: Inputs::All, rules: vec![] }
 }
 
 /// Both methods, trained on normal rows.
