@@ -9,7 +9,7 @@ use crate::tree::Tree;
 /// Our packages begin with this.
 const OURS: &str = "lapwing-";
 /// Every crate and what it may use; `*` is everything. Whoever changes an edge changes the design.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("vocabulary", &[]),
     ("features", &["vocabulary"]),
     ("detect", &["vocabulary"]),
@@ -17,12 +17,12 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("state", &["vocabulary"]),
     ("lake", &["vocabulary"]),
     ("produce", &["vocabulary"]),
-    ("evaluate", &["vocabulary", "detect"]),
+    ("evaluate", &["vocabulary", "detect", "neural"]),
     ("sql", &["vocabulary", "features"]),
     ("connect", &["vocabulary", "state"]),
     ("chaos", &["vocabulary", "connect", "produce"]),
     ("pipeline", &["vocabulary", "features", "detect", "state", "sql"]),
-    ("models", &["vocabulary", "detect", "lake", "sql", "pipeline"]),
+    ("models", &["vocabulary", "detect", "evaluate", "lake", "sql", "pipeline"]),
     ("server", &["vocabulary", "pipeline", "models"]),
     ("cli", &["*"]),
     ("sim", &["vocabulary", "features", "detect", "state", "sql", "pipeline"]),

@@ -68,7 +68,7 @@ impl From<ModelError> for Failure {
         let code = match error {
             ModelError::Io { .. } => IO,
             ModelError::Artefact { .. } | ModelError::NoRows(_) | ModelError::Fit(_) => DATA,
-            ModelError::Unknown { .. } | ModelError::Filter(_) => CONFIGURATION,
+            ModelError::Unknown { .. } | ModelError::Filter(_) | ModelError::Label(_) => CONFIGURATION,
         };
         Self::new(code, error)
     }

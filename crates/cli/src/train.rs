@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::BooleanArray;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use lapwing_models::{Card, Dataset, ModelError, Registry, fit};
+use lapwing_evaluate::{Disk, threads};
+use lapwing_models::{Card, Dataset, Means, ModelError, Registry, fit};
 use lapwing_pipeline::clock::Clock;
 use lapwing_pipeline::plan::{Plan, Purpose};
 use lapwing_pipeline::references::References;
@@ -99,7 +100,7 @@ pub fn train(plan: &Arc<Plan>, history: &mut History, scope: &Scope, stop: &Atom
     }
     let sample = dataset.finish()?;
     tracing::info!(rows = sample.num_rows(), of = seen, "fitting detectors");
-    let fitted = fit(plan, &sample)?;
+    let fitted = fit(plan, &sample, Means { outside: &Disk, threads: threads() })?;
     let card = Card {
         name: settings.detect.ensemble.clone(),
         version: 0,

@@ -4,10 +4,6 @@ use lapwing_detect::{Inputs, MemberSpec, Method, OptionValue};
 
 use crate::error::{EvaluateError, unknown_name};
 
-/// Members of the default ensemble: a mean of robust distances with its vote per column, and a forest.
-const DEFAULT: [&str; 2] = ["robust_zscore", "isolation_forest"];
-/// What learns from labels, added to the default ensemble by the name `supervised`.
-const SUPERVISED: [&str; 2] = ["random_forest", "gradient_boosting"];
 /// Methods that look at one column at a time with nothing but its order statistics: what an ablation starts from.
 const STATISTICAL: [&str; 2] = ["robust_zscore", "iqr_fence"];
 
@@ -16,14 +12,14 @@ const STATISTICAL: [&str; 2] = ["robust_zscore", "iqr_fence"];
 pub fn methods(names: &str, settings: &[String]) -> Result<Vec<Method>, EvaluateError> {
     let mut methods: Vec<Method> = Vec::new();
     for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        let group: Vec<&str> = match name {
-            "default" => DEFAULT.to_vec(),
-            "supervised" => DEFAULT.iter().chain(&SUPERVISED).copied().collect(),
-            name => vec![name],
+        let group = match name {
+            "default" => Method::default_ensemble(),
+            "supervised" => Method::default_ensemble().into_iter().chain(Method::supervised_ensemble()).collect(),
+            name => vec![named(name)?],
         };
-        for name in group {
-            if !methods.iter().any(|method| method.name() == name) {
-                methods.push(named(name)?);
+        for method in group {
+            if !methods.iter().any(|known| known.name() == method.name()) {
+                methods.push(method);
             }
         }
     }
@@ -84,8 +80,10 @@ pub(crate) fn value_of(text: &str) -> OptionValue {
 
 /// Members that read everything, each called as its method.
 pub(crate) fn members(methods: &[Method]) -> Vec<MemberSpec> {
-    let member =
-        |method: &Method| MemberSpec { name: method.name().to_owned(), method: method.clone(), inputs: Inputs::All };
+    let member = |method: &Method| {
+        let (name, method) = (method.name().to_owned(), method.clone());
+        MemberSpec { name, method, inputs: Inputs::All, rules: Vec::new() }
+    };
     methods.iter().map(member).collect()
 }
 
@@ -96,8 +94,10 @@ mod tests {
     #[test]
     fn names_are_methods_or_groups_and_come_once() {
         let names = |text: &str| methods(text, &[]).map(|all| all.iter().map(Method::name).collect::<Vec<_>>());
-        assert_eq!(names("default").unwrap(), DEFAULT);
-        assert_eq!(names("isolation_forest, default").unwrap(), ["isolation_forest", "robust_zscore"]);
+        assert_eq!(names("robust_zscore, isolation_forest").unwrap(), ["robust_zscore", "isolation_forest"]);
+        let default = names("default").unwrap();
+        assert_eq!(names(&format!("{}, default", default[0])).unwrap(), default);
+        assert_eq!(names("supervised").unwrap()[..default.len()], default);
         let refused = names("isolation_forrest").unwrap_err().to_string();
         assert!(refused.contains("did you mean `isolation_forest`?"), "{refused}");
         assert!(names(" , ").is_err());
@@ -106,11 +106,14 @@ mod tests {
     #[test]
     fn options_are_set_by_method_and_name() {
         let set = |setting: &str| methods("default", &[setting.to_owned()]);
-        let forest = set("isolation_forest.trees=7").unwrap().pop().unwrap();
+        let forest = set("isolation_forest.trees=7").unwrap();
+        let forest = forest.iter().find(|method| method.name() == "isolation_forest").unwrap();
         assert_eq!(forest.options()[0], ("trees", OptionValue::Whole(7)));
-        for (setting, text) in
-            [("trees=7", "METHOD.OPTION"), ("pca.trees=7", "not asked for"), ("isolation_forest.trees=0", "from 1")]
-        {
+        for (setting, text) in [
+            ("trees=7", "METHOD.OPTION"),
+            ("pca.trees=7", "not asked for"),
+            ("isolation_forest.trees=0", "allowed: 1 to"),
+        ] {
             let refused = set(setting).unwrap_err().to_string();
             assert!(refused.contains(text), "{refused}");
         }

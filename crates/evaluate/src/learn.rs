@@ -1,23 +1,18 @@
 //! Rows of a file to a trained ensemble, and the ensemble over all rows of a file.
 
-use std::fs;
-use std::io::Read;
 use std::thread;
 
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use lapwing_detect::ensemble::MemberScores;
-use lapwing_detect::training::Outside;
 use lapwing_detect::{DetectError, Ensemble, Label, Matrix, Method, ModelColumns, TrainingSet};
 
 use crate::detectors;
+use crate::disk::{Disk, threads};
 use crate::encode::{Encodings, encodings};
 use crate::error::EvaluateError;
 use crate::read::{Column, DataFile};
 use crate::truth::Truth;
-
-/// Largest model file that is read for a method that names one. Units: bytes.
-const MODEL_BYTES_MAX: u64 = 1 << 30;
 
 /// Rows to learn from, encoded.
 #[derive(Debug)]
@@ -28,23 +23,6 @@ pub(crate) struct Lesson {
     rows: Matrix,
     /// One per row, or none if nobody shall look at them.
     labels: Vec<Label>,
-}
-
-/// Model files lie on the disk.
-#[derive(Debug)]
-struct Disk;
-
-impl Outside for Disk {
-    fn file(&self, path: &str) -> Result<Vec<u8>, DetectError> {
-        let refuse = |text: String| DetectError::Setting(format!("read model file {path}: {text}"));
-        let mut bytes = Vec::new();
-        let file = fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
-        file.take(MODEL_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| refuse(error.to_string()))?;
-        match bytes.len() as u64 > MODEL_BYTES_MAX {
-            true => Err(refuse(format!("more than {MODEL_BYTES_MAX} bytes"))),
-            false => Ok(bytes),
-        }
-    }
 }
 
 /// Reads the given rows of a file; their numbers rise.
@@ -106,11 +84,11 @@ impl Lesson {
         let columns = self.columns.clone();
         let usual: Vec<usize> = (0..self.labels.len()).filter(|row| self.labels[*row] != Label::Anomaly).collect();
         if supervised.is_some() || usual.len() == self.labels.len() {
-            let set = TrainingSet { rows: &self.rows, labels: &self.labels, outside: &Disk };
+            let set = TrainingSet { rows: &self.rows, labels: &self.labels, outside: &Disk, threads: threads() };
             return Ok(Ensemble::fit(columns, &set, &members, alert_rate, seed)?);
         }
         let rows = self.rows.take(&usual);
-        let set = TrainingSet { rows: &rows, labels: &[], outside: &Disk };
+        let set = TrainingSet { rows: &rows, labels: &[], outside: &Disk, threads: threads() };
         Ok(Ensemble::fit(columns, &set, &members, alert_rate, seed)?)
     }
 }

@@ -15,6 +15,8 @@ pub mod split;
 mod encode;
 /// From names to methods.
 pub mod detectors;
+/// What training needs from outside.
+mod disk;
 /// Training, and scoring whole files.
 mod learn;
 /// Figures that depend on the order of the scores: ROC AUC, average precision, recall at a false positive rate.
@@ -37,6 +39,7 @@ pub mod command;
 pub mod tune;
 
 pub use command::{Options, evaluate};
+pub use disk::{Disk, threads};
 pub use error::EvaluateError;
 pub use report::Report;
 pub use roles::Roles;

@@ -95,6 +95,15 @@ impl Truths {
     }
 }
 
+/// What a label's text means. `normal` are the values that mean normal, if not the usual words and 0.
+pub fn label_of(text: &str, normal: &[String]) -> Label {
+    match meaning(text, normal) {
+        Meaning::Unknown => Label::Unknown,
+        Meaning::Normal => Label::Normal,
+        Meaning::Anomaly => Label::Anomaly,
+    }
+}
+
 enum Meaning {
     Unknown,
     Normal,

@@ -40,6 +40,9 @@ pub enum ModelError {
     /// The detectors cannot be fitted to these rows.
     #[error("train: {0}")]
     Fit(#[from] DetectError),
+    /// The column of labels cannot be read as text.
+    #[error("train: label: {0}")]
+    Label(String),
     /// A filter over rows failed.
     #[error("train: where: {0}")]
     Filter(String),

@@ -15,5 +15,5 @@ pub mod registry;
 pub use card::Card;
 pub use dataset::Dataset;
 pub use error::ModelError;
-pub use fit::{Fitted, fit};
+pub use fit::{Fitted, Means, fit};
 pub use registry::{Registry, Source};

@@ -411,7 +411,7 @@ fn detector_inputs(
             ));
         }
         let (name, method) = (detector.name.clone(), detector.method.clone());
-        members.push(MemberSpec { name, method, inputs: ModelInputs::Named(own), rules: Vec::new() });
+        members.push(MemberSpec { name, method, inputs: ModelInputs::Named(own), rules: detector.rules.clone() });
     }
     (inputs, members)
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use lapwing_models::{Card, Dataset, Fitted, fit};
+use lapwing_detect::training::Nothing;
+use lapwing_models::{Card, Dataset, Fitted, Means, fit};
 use lapwing_pipeline::by_hand::HandClock;
 use lapwing_pipeline::decode::schema::{Field, Kind, Schema};
 use lapwing_pipeline::plan::{Plan, Purpose};
@@ -9,6 +10,9 @@ use lapwing_pipeline::status::Status;
 use lapwing_pipeline::task::{Product, Task};
 use lapwing_vocabulary::time::SECOND;
 use lapwing_vocabulary::{EventTime, Records};
+
+/// One thread, and nothing outside.
+pub(crate) const MEANS: Means<'static> = Means { outside: &Nothing, threads: 1 };
 
 /// Event time of the first event: 2026-01-01T00:00:00Z.
 pub(crate) const START: i64 = 1_767_225_600_000_000;
@@ -83,7 +87,7 @@ pub(crate) fn gathered(plan: &Arc<Plan>, partitions: &[Records], size: usize) ->
 }
 
 pub(crate) fn fitted(plan: &Arc<Plan>, partitions: &[Records], size: usize) -> Fitted {
-    fit(plan, &gathered(plan, partitions, size).finish().unwrap()).unwrap()
+    fit(plan, &gathered(plan, partitions, size).finish().unwrap(), MEANS).unwrap()
 }
 
 /// A model of the small pipeline; other partitions give other ones.

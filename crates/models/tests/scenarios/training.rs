@@ -3,7 +3,7 @@ use lapwing_models::{Dataset, ModelError, fit};
 use lapwing_pipeline::score::{Model, score};
 use lapwing_vocabulary::time::SECOND;
 
-use crate::setup::{START, fitted, gathered, plan, records};
+use crate::setup::{MEANS, START, fitted, gathered, plan, records};
 
 #[test]
 fn the_same_history_gives_the_same_artefact_whatever_the_batches_and_the_order_of_partitions() {
@@ -42,7 +42,7 @@ fn a_dataset_knows_how_much_it_was_offered() {
 fn a_fitted_model_scores_the_rows_it_was_fitted_to() {
     let plan = plan();
     let rows = gathered(&plan, &[records(0, 700)], 50).finish().unwrap();
-    let ensemble = fit(&plan, &rows).unwrap().ensemble;
+    let ensemble = fit(&plan, &rows, MEANS).unwrap().ensemble;
     assert_eq!(ensemble.member_names(), ["spike", "forest"]);
     assert_eq!((ensemble.alert_rate(), ensemble.seed()), (0.02, 5));
     let columns = ensemble.columns().names();
@@ -63,7 +63,7 @@ fn nothing_to_learn_from_is_said_with_its_remedy() {
     assert!(error.to_string().contains("hint: "), "{error}");
     let plan = plan();
     let few = gathered(&plan, &[records(0, 3)], 10).finish().unwrap();
-    let error = fit(&plan, &few).unwrap_err();
+    let error = fit(&plan, &few, MEANS).unwrap_err();
     assert!(matches!(error, ModelError::Fit(_)), "{error}");
     assert_eq!(error.to_string(), "train: fit ensemble: 3 rows, at least 10 are needed");
 }

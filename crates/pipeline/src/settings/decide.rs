@@ -19,6 +19,8 @@ const ALERT_RATE_MAX: f64 = 0.5;
 pub struct Decide {
     /// Share of normal rows that may be flagged; the threshold follows from it. Range: 0 < r ≤ 0.5.
     pub alert_rate: f64,
+    /// Column among whose rows of equal value scores are compared.
+    pub segment: Option<String>,
     /// What becomes of a score in the light of the entity's recent ones.
     pub postprocessing: Postprocessing,
     /// Anomaly types in the order of the file; the first that applies names the alert.
@@ -95,6 +97,7 @@ pub(super) fn read(root: &Section<'_>) -> Decide {
     let types = section.free_section("types").fields();
     Decide {
         alert_rate: section.field("alert_rate").and_then(|field| read_rate(&field)).unwrap_or(0.003),
+        segment: section.field("segment").and_then(|field| field.text()),
         postprocessing: Postprocessing {
             likelihood: read_likelihood(&section),
             rest_micros: section.field("rest").and_then(|field| field.duration(SPAN)),

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use lapwing_detect::{Method, OptionValue};
+use lapwing_detect::{Direction, InputRule, Method, MinimumEffect, OptionValue};
 
 use super::keys;
 use super::section::{Field, Section};
@@ -45,6 +45,8 @@ pub struct Detector {
     pub method: Method,
     /// What it looks at.
     pub inputs: Inputs,
+    /// What counts as strange in single inputs.
+    pub rules: Vec<InputRule>,
 }
 
 /// What a detector looks at.
@@ -107,9 +109,12 @@ fn read_detector(field: &Field<'_>) -> (Detector, Option<ModelName>) {
     }
     let section = field.section(keys::DETECTOR);
     if !section.is_given() {
-        return (Detector { name: field.name.clone(), method: Method::RobustZscore, inputs: Inputs::Features }, None);
+        let (name, method) = (field.name.clone(), Method::RobustZscore);
+        return (Detector { name, method, inputs: Inputs::Features, rules: Vec::new() }, None);
     }
-    let detector = Detector { name: field.name.clone(), method: read_method(&section), inputs: read_inputs(&section) };
+    let (method, inputs) = (read_method(&section), read_inputs(&section));
+    let rules = read_rules(&section, &method);
+    let detector = Detector { name: field.name.clone(), method, inputs, rules };
     let model = section.field("model").and_then(|model| read_model(&model, &field.name));
     (detector, model)
 }
@@ -161,6 +166,46 @@ fn option_value(field: &Field<'_>) -> Option<OptionValue> {
         Some(value) => Some(value),
         None => field.wrong_type("a number that is not negative, a text, true or false"),
     }
+}
+
+/// Reads what counts as strange in single inputs.
+fn read_rules(section: &Section<'_>, method: &Method) -> Vec<InputRule> {
+    let Some(field) = section.field("rules") else { return Vec::new() };
+    if !method.takes_rules() {
+        let takers: Vec<&str> = Method::all().iter().filter(|other| other.takes_rules()).map(Method::name).collect();
+        let message =
+            format!("`{}` goes with {}, but the method is {}", field.path(), takers.join(", "), method.name());
+        field.report.add(&field.key_place, message, "rules are for methods that measure single columns".to_owned());
+        return Vec::new();
+    }
+    field.free_section().fields().iter().map(read_rule).collect()
+}
+
+fn read_rule(field: &Field<'_>) -> InputRule {
+    let section = field.section(keys::INPUT_RULE);
+    let directions = [("up", Direction::Up), ("down", Direction::Down), ("both", Direction::Both)];
+    let direction = section.field("direction").and_then(|field| field.choice(&directions)).unwrap_or_default();
+    let positive = |name: &str| {
+        let field = section.field(name)?;
+        let number = field.number()?;
+        match number > 0.0 && number.is_finite() {
+            true => Some(number),
+            false => field.refuse(format!("`{}` is {number}", field.path()), "more than 0".to_owned()),
+        }
+    };
+    let (absolute, relative) = (positive("minimum"), positive("minimum_share"));
+    if let (Some(one), Some(other), true) =
+        (section.field("minimum"), section.field("minimum_share"), absolute.is_some() && relative.is_some())
+    {
+        let hint = "`minimum` is in units of the column, `minimum_share` a share of the usual value".to_owned();
+        section.report.add_pair(&one.key_place, &other.key_place, "one minimum is enough".to_owned(), hint);
+    }
+    let minimum_effect = match (absolute, relative) {
+        (Some(absolute), _) => MinimumEffect::Absolute(absolute),
+        (None, Some(relative)) => MinimumEffect::Relative(relative),
+        (None, None) => MinimumEffect::None,
+    };
+    InputRule { column: field.name.clone(), direction, minimum_effect }
 }
 
 fn read_inputs(section: &Section<'_>) -> Inputs {

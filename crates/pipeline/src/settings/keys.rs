@@ -97,11 +97,51 @@ pub(super) const WINDOW: &[&str] =
 /// A column of `[window.columns]`.
 pub(super) const WINDOW_COLUMN: &[&str] = &["count", "sum", "mean", "min", "max", "std", "first", "last", "distinct"];
 /// What every detector has; its other keys are options of its method.
-pub(super) const DETECTOR_COMMON: &[&str] = &["method", "inputs", "exclude", "model"];
+pub(super) const DETECTOR_COMMON: &[&str] = &["method", "inputs", "exclude", "model", "rules"];
 /// `[detect.<detector>]`
-pub(super) const DETECTOR: &[&str] = &["method", "inputs", "exclude", "model", "trees", "samples"];
+pub(super) const DETECTOR: &[&str] = &[
+    "method",
+    "inputs",
+    "exclude",
+    "model",
+    "rules",
+    "trees",
+    "samples",
+    "balanced",
+    "column_fraction",
+    "extension",
+    "fraction",
+    "held_back",
+    "l2",
+    "leaf_rows_min",
+    "leaves_max",
+    "learning_rate",
+    "patience",
+    "rounds",
+    "sample_fraction",
+    "split_columns",
+    "hidden",
+    "bottleneck",
+    "epochs",
+    "batch_rows",
+    "masked_key",
+    "by_rank",
+    "vocabulary",
+    "heads",
+    "layers",
+    "file",
+    "output",
+    "negate",
+    "bins",
+    "dynamic",
+    "skewness",
+    "variance",
+    "weighted",
+];
+/// A column of `[detect.<detector>.rules]`
+pub(super) const INPUT_RULE: &[&str] = &["direction", "minimum", "minimum_share"];
 /// `[decide]`
-pub(super) const DECIDE: &[&str] = &["alert_rate", "likelihood", "rest", "release", "types"];
+pub(super) const DECIDE: &[&str] = &["alert_rate", "segment", "likelihood", "rest", "release", "types"];
 /// `[decide.likelihood]`
 pub(super) const LIKELIHOOD: &[&str] = &["recent", "over"];
 /// `[decide.types.<type>]`
@@ -155,6 +195,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("window.columns.<column>", WINDOW_COLUMN),
     ("features.<feature>", FEATURE),
     ("detect.<detector>", DETECTOR),
+    ("detect.<detector>.rules.<column>", INPUT_RULE),
     ("decide", DECIDE),
     ("decide.likelihood", LIKELIHOOD),
     ("decide.types.<type>", ALERT_TYPE),

@@ -1,6 +1,7 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
+use lapwing_detect::{Direction, InputRule, MinimumEffect};
 use lapwing_features::{FeatureSpec, Learn, Measure, Nulls, Over, Season, WindowKind};
 use lapwing_vocabulary::port::{Processing, TopicLayout};
 
@@ -313,11 +314,32 @@ fn write_detector(text: &mut Text, detector: &Detector) {
     for (name, value) in detector.method.options() {
         text.set(name, value);
     }
+    if !detector.rules.is_empty() {
+        let rules: Vec<String> = detector.rules.iter().map(rule_text).collect();
+        text.set("rules", format!("{{ {} }}", rules.join(", ")));
+    }
+}
+
+fn rule_text(rule: &InputRule) -> String {
+    let direction = match rule.direction {
+        Direction::Up => "up",
+        Direction::Down => "down",
+        Direction::Both => "both",
+    };
+    let minimum = match rule.minimum_effect {
+        MinimumEffect::None => String::new(),
+        MinimumEffect::Absolute(minimum) => format!(", minimum = {minimum:?}"),
+        MinimumEffect::Relative(share) => format!(", minimum_share = {share:?}"),
+    };
+    format!("{} = {{ direction = {}{minimum} }}", quote(&rule.column), quote(direction))
 }
 
 fn write_decide(text: &mut Text, settings: &Settings) {
     text.table(&["decide"]);
     text.set("alert_rate", settings.decide.alert_rate);
+    if let Some(segment) = &settings.decide.segment {
+        text.set_text("segment", segment);
+    }
     let Postprocessing { likelihood, rest_micros, release } = &settings.decide.postprocessing;
     if let Some(Likelihood { recent_micros, over_micros }) = likelihood {
         let [recent, over] = [recent_micros, over_micros].map(|micros| quote(&show_duration(*micros)));

@@ -89,7 +89,7 @@ fn a_detector_without_a_model_uses_that_of_the_others() {
         ),
         ("other", Method::FOREST, Inputs::Features),
     ];
-    let expected = expected.map(|(name, method, inputs)| Detector { name: name.into(), method, inputs });
+    let expected = expected.map(|(name, method, inputs)| Detector { name: name.into(), method, inputs, rules: vec![] });
     assert_eq!(detect.detectors, expected);
 }
 
@@ -163,7 +163,7 @@ fn what_is_left_out_has_its_default() {
         window: None,
         features: vec![],
         detect: Detect { ensemble: "small".into(), version: ModelVersion::Alias("champion".into()), detectors: vec![] },
-        decide: Decide { alert_rate: 0.003, postprocessing: Postprocessing::default(), types: vec![] },
+        decide: Decide { alert_rate: 0.003, segment: None, postprocessing: Postprocessing::default(), types: vec![] },
         train: Train { filter: None, label: None, normal: vec![], sample: 200_000, seed: 1 },
         outputs: Outputs {
             alerts: "small.alerts".into(),

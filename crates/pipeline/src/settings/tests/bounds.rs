@@ -78,7 +78,9 @@ fn a_wrong_word_is_answered_with_the_right_one() {
         (
             method,
             "3:10 `detect.d.method` cannot be `isolation_forrest` \
-             | did you mean `isolation_forest`? allowed: robust_zscore, isolation_forest",
+             | did you mean `isolation_forest`? allowed: robust_zscore, iqr_fence, hbos, ecod, pca, surprise, isolation_forest, \
+             extended_isolation_forest, unsupervised_forest, random_forest, gradient_boosting, autoencoder, transformer, \
+             onnx",
         ),
         (
             "[decide.types.t]\nwhen = \"x\"\nseverity = \"warn\"\n",
