@@ -5,6 +5,8 @@
 mod world;
 /// Answers and refusals of `check`, and what must be there before a run.
 mod checking;
+/// `evaluate`.
+mod evaluating;
 /// `produce` and `topics`.
 mod producing;
 /// `score`, and a pipeline on files.
