@@ -10,6 +10,14 @@ pub mod produced;
 pub mod schema;
 /// JSON by hand: the few forms that events need.
 mod json;
+/// How days and weeks go: slices of time, rhythms.
+mod week;
+/// Draws that scenarios need.
+mod chance;
+/// How many events a scenario makes.
+mod volume;
+/// When the next ordinary event arrives, and at which entity.
+mod flow;
 /// A thousand hosts, their days and nights, and what befalls them.
 pub mod telemetry;
 /// Files as events, in order or shuffled, once or for ever.
@@ -24,4 +32,5 @@ pub use error::ProduceError;
 pub use pace::TokenBucket;
 pub use produced::{Label, Produced};
 pub use replay::{Malformed, Order, Replay, ReplayFormat, ReplayOptions};
-pub use telemetry::{Anomaly, AnomalyKind, AnomalyOptions, Telemetry, TelemetryOptions, Volume, hosts_csv};
+pub use telemetry::{Anomaly, AnomalyKind, AnomalyOptions, Telemetry, TelemetryOptions, hosts_csv};
+pub use volume::Volume;
