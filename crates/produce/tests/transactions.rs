@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
-use lapwing_produce::transactions::schema::{AMOUNT, CATEGORY, COLUMNS, CUSTOMER_ID, ID, LABEL, TERMINAL_ID, UTC};
+use lapwing_produce::transactions::schema::{
+    AMOUNT, CATEGORY, COLUMNS, COUNTRY, CUSTOMER_ID, ID, LABEL, TERMINAL_ID, UTC,
+};
 use lapwing_produce::transactions::{AnomalyKind, AnomalyOptions};
 use lapwing_produce::{ProduceError, Produced, Transactions, TransactionsOptions, Volume};
 use lapwing_vocabulary::EventTime;
@@ -42,6 +44,7 @@ struct Row {
     customer: String,
     terminal: String,
     category: String,
+    country: String,
     amount: f64,
     place: (f64, f64),
     is_online: bool,
@@ -58,6 +61,7 @@ impl Row {
             customer: text(CUSTOMER_ID),
             terminal: text(TERMINAL_ID),
             category: text(CATEGORY),
+            country: text(COUNTRY),
             amount: number(AMOUNT),
             place: (number("latitude"), number("longitude")),
             is_online: row["card_present"] == false,
@@ -238,6 +242,16 @@ fn terminals_are_replaced_by_new_ones() {
     }
     let replaced = first.iter().filter(|(id, time)| id.split('-').count() == 3 && **time > turn).count();
     assert!((4..60).contains(&replaced), "{replaced} of {}", first.len());
+}
+
+#[test]
+fn the_shipped_reference_table_has_every_country() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/reference/countries.csv");
+    let shipped = std::fs::read_to_string(path).unwrap();
+    let known: HashSet<&str> = shipped.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    let seen: HashSet<&str> = BUSY.iter().map(|row| row.country.as_str()).collect();
+    assert!(seen.len() >= 8, "{seen:?}");
+    assert_eq!(seen.difference(&known).collect::<Vec<_>>(), Vec::<&&str>::new());
 }
 
 #[test]
