@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lapwing_pipeline::settings::{Overrides, Role};
 use lapwing_produce::{
     DriveOptions, Malformed, Order, ProduceError, Produced, Progress, Replay, ReplayFormat, ReplayOptions, Telemetry,
-    TelemetryOptions, TokenBucket, Volume,
+    TelemetryOptions, TokenBucket, Transactions, TransactionsOptions, Volume,
 };
 use lapwing_vocabulary::EventTime;
 use lapwing_vocabulary::time::parse_duration;
@@ -64,18 +64,24 @@ pub struct ProduceArgs {
     /// Seed of every draw.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Number of hosts: of the scenario, or that a kdd file is spread over.
+    /// Number of hosts: of telemetry (1000), or that a kdd file is spread over.
     #[arg(long)]
     pub hosts: Option<usize>,
+    /// Number of customers of transactions (4000).
+    #[arg(long)]
+    pub customers: Option<usize>,
+    /// Number of terminals of transactions (800).
+    #[arg(long)]
+    pub terminals: Option<usize>,
     /// Event time of the first event, RFC 3339. Default: so that the last one happens about now, for ever: now.
     #[arg(long)]
     pub start: Option<String>,
-    /// Length of the scenario in event time, such as 1h.
-    #[arg(long, default_value = "1h")]
-    pub span: String,
-    /// Scenario events per second of event time.
-    #[arg(long, default_value_t = 100.0)]
-    pub density: f64,
+    /// Length of the scenario in event time, such as 2h. Default: 1h of telemetry, 60d of transactions.
+    #[arg(long)]
+    pub span: Option<String>,
+    /// Scenario events per second of event time. Default: 100 of telemetry, 0.1 of transactions.
+    #[arg(long)]
+    pub density: Option<f64>,
     /// First part of the scenario without anomalies, such as 20m.
     #[arg(long, default_value = "0s")]
     pub quiet: String,
@@ -89,6 +95,8 @@ pub struct ProduceArgs {
 pub enum Scenario {
     /// Connections of a thousand hosts, with port scans, SYN floods, exfiltration, brute force and dead hosts.
     Telemetry,
+    /// Card payments of thousands of customers, with tested, stolen and copied cards, and accounts milked for days.
+    Transactions,
 }
 
 /// Formats of replayed files.
@@ -156,9 +164,10 @@ pub fn run(args: &ProduceArgs, stop: &'static AtomicBool) -> Result<(), Failure>
 type Events = Box<dyn Iterator<Item = Result<Produced, ProduceError>>>;
 
 fn events(args: &ProduceArgs) -> Result<Events, Failure> {
-    let events: Events = match (&args.file, args.format) {
-        (Some(file), Some(format)) => Box::new(Replay::open(replay_options(args, file, format)?)?),
-        _ => Box::new(Telemetry::new(telemetry_options(args)?)?.map(Ok)),
+    let events: Events = match (&args.file, args.format, args.scenario) {
+        (Some(file), Some(format), _) => Box::new(Replay::open(replay_options(args, file, format)?)?),
+        (_, _, Scenario::Telemetry) => Box::new(Telemetry::new(telemetry_options(args)?)?.map(Ok)),
+        (_, _, Scenario::Transactions) => Box::new(Transactions::new(transactions_options(args)?)?.map(Ok)),
     };
     Ok(match args.limit {
         Some(limit) => Box::new(events.take(usize::try_from(limit).unwrap_or(usize::MAX))),
@@ -167,24 +176,40 @@ fn events(args: &ProduceArgs) -> Result<Events, Failure> {
 }
 
 fn telemetry_options(args: &ProduceArgs) -> Result<TelemetryOptions, Failure> {
-    let span_micros = if args.forever { i64::MAX } else { duration("--span", &args.span)? };
+    let mut options = TelemetryOptions { seed: args.seed, ..TelemetryOptions::default() };
+    (options.start, options.span_micros) = stretch(args, options.span_micros)?;
+    options.volume = args.density.map_or(options.volume, Volume::PerSecond);
+    options.quiet_micros = duration("--quiet", &args.quiet)?;
+    options.anomalies.share = args.anomalies;
+    options.hosts = args.hosts.unwrap_or(options.hosts);
+    Ok(options)
+}
+
+fn transactions_options(args: &ProduceArgs) -> Result<TransactionsOptions, Failure> {
+    let mut options = TransactionsOptions { seed: args.seed, ..TransactionsOptions::default() };
+    (options.start, options.span_micros) = stretch(args, options.span_micros)?;
+    options.volume = args.density.map_or(options.volume, Volume::PerSecond);
+    options.quiet_micros = duration("--quiet", &args.quiet)?;
+    options.anomalies.share = args.anomalies;
+    options.customers = args.customers.unwrap_or(options.customers);
+    options.terminals = args.terminals.unwrap_or(options.terminals);
+    Ok(options)
+}
+
+/// First moment and length of a scenario that has a usual length.
+fn stretch(args: &ProduceArgs, usual_micros: i64) -> Result<(EventTime, i64), Failure> {
+    let span_micros = match &args.span {
+        _ if args.forever => i64::MAX,
+        Some(text) => duration("--span", text)?,
+        None => usual_micros,
+    };
     let start = match &args.start {
         Some(text) => moment(text)?,
         // Events of the future are refused, so a finite scenario ends where the clock stands.
         None if args.forever => now(),
         None => EventTime(now().0.saturating_sub(span_micros)),
     };
-    let mut options = TelemetryOptions {
-        seed: args.seed,
-        start,
-        span_micros,
-        volume: Volume::PerSecond(args.density),
-        quiet_micros: duration("--quiet", &args.quiet)?,
-        ..TelemetryOptions::default()
-    };
-    options.anomalies.share = args.anomalies;
-    options.hosts = args.hosts.unwrap_or(options.hosts);
-    Ok(options)
+    Ok((start, span_micros))
 }
 
 fn replay_options(args: &ProduceArgs, file: &std::path::Path, format: FileFormat) -> Result<ReplayOptions, Failure> {

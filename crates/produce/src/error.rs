@@ -46,3 +46,13 @@ pub enum ProduceError {
     #[error(transparent)]
     Port(#[from] PortError),
 }
+
+/// Refuses the first of a list of options that is wrong: whether it is, its name, and what would be right.
+pub(crate) fn refuse_first(
+    faults: impl IntoIterator<Item = (bool, &'static str, &'static str)>,
+) -> Result<(), ProduceError> {
+    match faults.into_iter().find(|(is_wrong, ..)| *is_wrong) {
+        Some((_, option, remedy)) => Err(ProduceError::Option { option, problem: remedy.to_owned() }),
+        None => Ok(()),
+    }
+}

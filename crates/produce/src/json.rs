@@ -23,6 +23,24 @@ pub(crate) fn hundredths(out: &mut Vec<u8>, share: u8) {
     out.extend_from_slice(&[b'0' + share / 100, b'.', b'0' + share / 10 % 10, b'0' + share % 10]);
 }
 
+/// Appends `.` and so many digits of a fraction: 7 hundredths are `.07`.
+pub(crate) fn fraction(out: &mut Vec<u8>, parts: u64, digits: u32) {
+    out.push(b'.');
+    for place in (0..digits).rev() {
+        out.push(b'0' + (parts / 10_u64.pow(place) % 10) as u8);
+    }
+}
+
+/// Appends an angle with four decimals, some ten metres: `-3.7038`.
+pub(crate) fn degrees(out: &mut Vec<u8>, degrees: f64) {
+    let parts = (degrees.abs() * 1e4).round() as u64;
+    if degrees < 0.0 && parts > 0 {
+        out.push(b'-');
+    }
+    integer(out, parts / 10_000);
+    fraction(out, parts % 10_000, 4);
+}
+
 /// Appends text that needs no escape.
 pub(crate) fn plain(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
@@ -134,6 +152,16 @@ mod tests {
         let mut out = Vec::new();
         text(&mut out, nasty);
         assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), nasty);
+    }
+
+    #[test]
+    fn angles_keep_sign_and_leading_zeros() {
+        let mut out = Vec::new();
+        for angle in [-3.7038, 0.00049, -0.00001, 103.82] {
+            degrees(&mut out, angle);
+            out.push(b' ');
+        }
+        assert_eq!(out, b"-3.7038 0.0005 0.0000 103.8200 ");
     }
 
     #[test]

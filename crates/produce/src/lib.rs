@@ -1,5 +1,5 @@
-//! Where events come from when no network sends them: a seeded world of hosts with labelled anomalies, files replayed
-//! as if they happened now, and the pace at which either goes out. No clock, no sleep and no unseeded number inside:
+//! Where events come from when no network sends them: seeded worlds of hosts, and of card payments, with labelled
+//! anomalies, files replayed as if they happened now, and the pace at which either goes out. No clock, no sleep and no unseeded number inside:
 //! the caller hands them in.
 
 /// What can go wrong, and what to do about it.
@@ -10,8 +10,18 @@ pub mod produced;
 pub mod schema;
 /// JSON by hand: the few forms that events need.
 mod json;
+/// How days and weeks go: slices of time, rhythms.
+mod week;
+/// Draws that scenarios need.
+mod chance;
+/// How many events a scenario makes.
+mod volume;
+/// When the next ordinary event arrives, and at which entity.
+mod flow;
 /// A thousand hosts, their days and nights, and what befalls them.
 pub mod telemetry;
+/// Card payments of some thousands of customers, and what thieves do with their cards.
+pub mod transactions;
 /// Files as events, in order or shuffled, once or for ever.
 pub mod replay;
 /// A token bucket: how many events may go now.
@@ -24,4 +34,6 @@ pub use error::ProduceError;
 pub use pace::TokenBucket;
 pub use produced::{Label, Produced};
 pub use replay::{Malformed, Order, Replay, ReplayFormat, ReplayOptions};
-pub use telemetry::{Anomaly, AnomalyKind, AnomalyOptions, Telemetry, TelemetryOptions, Volume, hosts_csv};
+pub use telemetry::{Anomaly, AnomalyKind, AnomalyOptions, Telemetry, TelemetryOptions, hosts_csv};
+pub use transactions::{Transactions, TransactionsOptions};
+pub use volume::Volume;

@@ -36,6 +36,27 @@ fn check_prints_the_resolved_settings_and_the_columns_of_the_shipped_pipeline() 
 }
 
 #[test]
+fn the_shipped_pipeline_for_card_payments_is_without_fault() {
+    let world = World::new();
+    let file = shipped("transactions.toml");
+    let printed = world.lapwing(&["check", file.to_str().unwrap()]).succeeded();
+    let expected = [
+        "name = \"transactions\"",
+        "id = \"id\"",
+        "# detector burst (robust_zscore) reads:",
+        "#   payments_10m, payments_1h",
+        "# detector journey (robust_zscore) reads:",
+        "#   north_spread_3h, east_spread_3h, speed",
+        "# detector forest (isolation_forest) reads:",
+        "# model: none yet; events are enriched and forwarded, none is scored",
+    ];
+    let mut lines = printed.lines();
+    for line in expected {
+        assert!(lines.any(|printed| printed == line), "`{line}` is not there, or not in this order:\n{printed}");
+    }
+}
+
+#[test]
 fn all_faults_of_a_pipeline_file_are_reported_at_once_with_the_nearest_names() {
     let world = World::new();
     let text = Shape::embedded().text();

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::world::{Shape, World, field_values, lines};
+use crate::world::{Shape, World, field_values, lines, shipped};
 
 /// Records in the format of the KDD Cup 1999: 41 features and a label.
 const KDD: &str = "\
@@ -54,6 +54,19 @@ fn events_on_standard_output_are_the_same_for_the_same_seed() {
     assert_eq!(ids.len(), 200, "ids are unique");
     assert!(first == again, "the same seed gives other events");
     assert!(first != other, "another seed gives the same events");
+}
+
+#[test]
+fn transactions_are_payments_for_the_shipped_pipeline() {
+    let world = World::new();
+    let pipeline = shipped("transactions.toml");
+    let scenario = ["produce", pipeline.to_str().unwrap(), "--scenario", "transactions", "--customers", "200"];
+    let few = ["--start", "2026-01-01T00:00:00Z", "--limit", "300", "--output", "events.jsonl"];
+    let said = world.lapwing(&[&scenario[..], &few].concat()).succeeded();
+    assert!(said.starts_with("300 events ("), "{said}");
+    let events = lines(&world.path("events.jsonl"));
+    assert_eq!(events.len(), 300);
+    assert!(events.iter().all(|event| event["customer_id"].as_str().is_some_and(|id| id.starts_with("customer-"))));
 }
 
 #[test]

@@ -2,12 +2,12 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::anomaly::{Anomaly, AnomalyKind};
-use super::chance::{log_normal, one_of};
 use super::connection::{Connection, Content, Flag};
 use super::hosts::{Host, outside};
 use super::ordinary::{draw_service, ends, surroundings};
 use super::service::{CARRIERS, FLOODED, GUESSED, SCANNED, Service};
 use super::window::{HOST_COUNT_MAX, Surroundings};
+use crate::chance::{log_normal, one_of};
 
 /// What stays the same throughout one anomaly: drawn once, when it is planned.
 #[derive(Clone, Debug)]

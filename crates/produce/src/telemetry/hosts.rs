@@ -1,8 +1,8 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::chance::{generator, log_normal};
 use super::role::Role;
+use crate::chance::{generator, log_normal};
 use crate::schema::host_id;
 
 /// Seed of the shipped reference table, and of the scenario unless another is given.

@@ -14,8 +14,6 @@ mod role;
 mod hosts;
 /// How the level of traffic follows hour and weekday.
 mod rhythm;
-/// Draws that the connections need.
-mod chance;
 /// Window features: what surrounds a connection.
 mod window;
 /// One connection, and its features.
@@ -30,13 +28,11 @@ mod schedule;
 mod extraordinary;
 /// Settings of the scenario.
 mod options;
-/// When the next ordinary event arrives, and at which host.
-mod flow;
 /// The iterator of events.
 mod scenario;
 
 pub use anomaly::{Anomaly, AnomalyKind};
 pub use hosts::{DEFAULT_HOSTS, DEFAULT_SEED, Host, hosts, hosts_csv};
-pub use options::{AnomalyOptions, TelemetryOptions, Volume};
+pub use options::{AnomalyOptions, TelemetryOptions};
 pub use role::Role;
 pub use scenario::Telemetry;

@@ -1,18 +1,10 @@
 use lapwing_vocabulary::EventTime;
-use lapwing_vocabulary::time::{DAY, HOUR, MINUTE, SECOND};
+use lapwing_vocabulary::time::{HOUR, MINUTE, SECOND};
 
 use super::anomaly::AnomalyKind;
 use super::hosts::{DEFAULT_HOSTS, DEFAULT_SEED};
-use crate::error::ProduceError;
-
-/// How many events there are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Volume {
-    /// So many per second of event time, on average over a week; the stream ends with its span.
-    PerSecond(f64),
-    /// So many altogether, exactly; about evenly rated over the span, rhythms aside.
-    Total(u64),
-}
+use crate::error::{ProduceError, refuse_first};
+use crate::volume::Volume;
 
 /// What befalls the hosts.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,25 +71,17 @@ impl TelemetryOptions {
     /// Refuses what cannot be produced.
     pub(crate) fn check(&self) -> Result<(), ProduceError> {
         let anomalies = &self.anomalies;
-        let rate_is_sound = match self.volume {
-            Volume::PerSecond(rate) => rate.is_finite() && rate > 0.0,
-            Volume::Total(_) => true,
-        };
-        let total_is_bounded = matches!(self.volume, Volume::PerSecond(_)) || self.span_micros <= 400 * DAY;
-        let faults = [
+        let [rate, total] = self.volume.faults(self.span_micros);
+        refuse_first([
             (!(1..=1_000_000).contains(&self.hosts), "hosts", "give 1 to 1000000"),
             (self.span_micros <= 0, "span", "give a positive length of time"),
-            (!rate_is_sound, "events per second", "give a positive number"),
-            (!total_is_bounded, "span", "a total number of events needs a span of at most 400 days"),
+            rate,
+            total,
             (self.disorder_micros < 0, "disorder", "give zero or more"),
             (self.quiet_micros < 0, "quiet", "give zero or more"),
             (!(0.0..=0.5).contains(&anomalies.share), "anomaly share", "give 0 to 0.5"),
             (anomalies.shortest_micros <= 0, "shortest anomaly", "give a positive length of time"),
             (anomalies.longest_micros < anomalies.shortest_micros, "longest anomaly", "give at least the shortest"),
-        ];
-        match faults.into_iter().find(|(is_wrong, ..)| *is_wrong) {
-            Some((_, option, remedy)) => Err(ProduceError::Option { option, problem: remedy.to_owned() }),
-            None => Ok(()),
-        }
+        ])
     }
 }

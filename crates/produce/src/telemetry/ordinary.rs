@@ -1,12 +1,12 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::chance::{log_normal, one_of};
 use super::connection::{Connection, Content, Flag};
 use super::hosts::Host;
 use super::role::Profile;
 use super::service::{Protocol, Service};
 use super::window::{HOST_COUNT_MAX, Surroundings};
+use crate::chance::{log_normal, one_of};
 
 /// One event in so many happens in a bad moment of the network: errors rise though nothing is wrong.
 const BAD_MOMENT: f64 = 0.01;

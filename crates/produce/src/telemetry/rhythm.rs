@@ -1,24 +1,12 @@
 use lapwing_vocabulary::EventTime;
-use lapwing_vocabulary::time::{DAY, HOUR, MINUTE};
 
 use super::hosts::Host;
 use super::role::{Profile, Role};
-
-/// The level is held constant over slices of this length: fine enough for a smooth day, and cheap.
-pub(crate) const SLICE_MICROS: i64 = 5 * MINUTE;
-
-/// Whether a moment lies on Saturday or Sunday (UTC).
-fn is_weekend(time: EventTime) -> bool {
-    // 1970-01-01 was a Thursday: three days after a Monday.
-    (time.0.div_euclid(DAY) + 3).rem_euclid(7) >= 5
-}
+use crate::week::{self, mean_seconds};
 
 /// The level of a role at a moment, relative to its mean over a week.
 pub(crate) fn level(profile: &Profile, time: EventTime) -> f64 {
-    let hour = time.0.rem_euclid(DAY) as f64 / HOUR as f64;
-    let day = 1.0 + profile.swing * ((hour - profile.peak_hour) * std::f64::consts::TAU / 24.0).cos();
-    let week = if is_weekend(time) { profile.weekend } else { 1.0 };
-    day * week * 7.0 / (5.0 + 2.0 * profile.weekend)
+    week::level(time, profile.peak_hour, profile.swing, profile.weekend)
 }
 
 /// Levels of all roles at a moment, in the order of [`Role::ALL`].
@@ -26,9 +14,11 @@ pub(crate) fn levels(time: EventTime) -> [f64; 8] {
     Role::ALL.map(|role| level(role.profile(), time))
 }
 
-/// The first moment of the slice that holds `micros`.
-pub(crate) fn slice_start(micros: i64) -> i64 {
-    micros.div_euclid(SLICE_MICROS) * SLICE_MICROS
+/// Weight of each host in the slice of time that begins at `start`.
+pub(crate) fn weights(hosts: &[Host], start: i64) -> Vec<f64> {
+    let levels = levels(EventTime(start));
+    let level = |role| Role::ALL.iter().position(|other| *other == role).map_or(1.0, |place| levels[place]);
+    hosts.iter().map(|host| host.weight * level(host.role)).collect()
 }
 
 /// The rhythm of all hosts together.
@@ -52,21 +42,16 @@ impl Rhythm {
 
     /// Seconds at mean level that carry as many events as the stretch from `from` to `to`.
     pub(crate) fn mean_seconds(&self, from: i64, to: i64) -> f64 {
-        let mut at = from;
-        let mut seconds = 0.0;
-        while at < to {
-            let slice = slice_start(at);
-            let end = (slice + SLICE_MICROS).min(to);
-            seconds += self.slice_level(slice) * (end - at) as f64 / 1e6;
-            at = end;
-        }
-        seconds
+        mean_seconds(&|slice| self.slice_level(slice), from, to)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use lapwing_vocabulary::time::DAY;
+
     use super::*;
+    use crate::week::SLICE_MICROS;
 
     #[test]
     fn a_week_has_mean_level_one() {
@@ -76,13 +61,5 @@ mod tests {
             let sum: f64 = (0..slices).map(|slice| level(role.profile(), EventTime(slice * SLICE_MICROS))).sum();
             assert!((sum / slices as f64 - 1.0).abs() < 1e-9, "{}", role.name());
         }
-    }
-
-    #[test]
-    fn weekends_are_told_from_weekdays() {
-        let time = |text| EventTime::parse(text).unwrap();
-        assert!(is_weekend(time("2026-02-28T12:00:00Z")));
-        assert!(is_weekend(time("2026-03-01T12:00:00Z")));
-        assert!(!is_weekend(time("2026-03-02T12:00:00Z")));
     }
 }

@@ -7,19 +7,20 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::anomaly::{Anomaly, AnomalyKind};
-use super::chance::generator;
 use super::connection::Connection;
 use super::extraordinary::{Story, failing_share};
-use super::flow::Flow;
 use super::hosts::{Host, hosts};
-use super::options::{TelemetryOptions, Volume};
+use super::options::TelemetryOptions;
 use super::ordinary::ordinary;
-use super::rhythm::Rhythm;
+use super::rhythm::{Rhythm, weights};
 use super::schedule::{BLOCK_MICROS, Block, plan};
+use crate::chance::generator;
 use crate::error::ProduceError;
+use crate::flow::Flow;
 use crate::json::{self, Calendar};
 use crate::produced::{Label, NORMAL, Produced};
 use crate::schema::{HOST_ID, INDEX, LABEL, SEQUENCE_ID, UTC, UUID};
+use crate::volume::Volume;
 
 /// Room for one event: measured ones take 1,039 to 1,067 bytes, with four-digit hosts and six-digit numbers.
 const EVENT_BYTES: usize = 1152;
@@ -62,7 +63,7 @@ impl Telemetry {
         let per_second = ordinary_per_second(&options, &rhythm);
         let weight: f64 = hosts.iter().map(|host| host.weight).sum();
         let mut arrivals = generator(options.seed, ARRIVALS);
-        let flow = Flow::new(&hosts, per_second / weight, options.start.0, &mut arrivals);
+        let flow = Flow::new(&|slice| weights(&hosts, slice), per_second / weight, options.start.0, &mut arrivals);
         Ok(Self {
             content: generator(options.seed, CONTENT),
             planned_until: options.start.0.saturating_add(options.quiet_micros),
@@ -242,8 +243,8 @@ impl Iterator for Telemetry {
         if self.is_over(at) {
             return None;
         }
-        let host = self.flow.draw_host(&mut self.arrivals);
-        self.flow.advance(&self.hosts, &mut self.arrivals);
+        let host = self.flow.draw(&mut self.arrivals);
+        self.flow.advance(&|slice| weights(&self.hosts, slice), &mut self.arrivals);
         Some(self.of_host(at, host))
     }
 }
@@ -251,14 +252,7 @@ impl Iterator for Telemetry {
 /// Ordinary events per second at mean level, such that they and the anomalous ones make the volume asked for.
 fn ordinary_per_second(options: &TelemetryOptions, rhythm: &Rhythm) -> f64 {
     let share = if options.anomalies.kinds.is_empty() { 0.0 } else { options.anomalies.share };
-    match options.volume {
-        Volume::PerSecond(rate) => rate * (1.0 - share),
-        Volume::Total(total) => {
-            let (start, end) = (options.start.0, options.end().0);
-            let turn = start.saturating_add(options.quiet_micros).min(end);
-            let quiet = rhythm.mean_seconds(start, turn);
-            let rest = rhythm.mean_seconds(turn, end) / (1.0 - share);
-            total.max(1) as f64 / (quiet + rest)
-        }
-    }
+    let (start, end) = (options.start.0, options.end().0);
+    let turn = start.saturating_add(options.quiet_micros).min(end);
+    options.volume.ordinary_per_second(share, [start, turn, end], &|from, to| rhythm.mean_seconds(from, to))
 }

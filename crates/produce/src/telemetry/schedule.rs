@@ -5,10 +5,10 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::anomaly::{Anomaly, AnomalyKind};
-use super::chance::generator;
 use super::hosts::Host;
 use super::options::AnomalyOptions;
 use super::rhythm::level;
+use crate::chance::generator;
 
 /// Anomalies are planned for so long at a time: a stream without end has a plan without end.
 pub(crate) const BLOCK_MICROS: i64 = 6 * HOUR;

@@ -1,6 +1,6 @@
 use rand_chacha::ChaCha8Rng;
 
-use super::chance::{how_many, log_normal};
+use crate::chance::{how_many, log_normal};
 
 /// Largest `count`, and connections that the host window looks back. Source: the ranges of KDD Cup 1999.
 const COUNT_MAX: f64 = 511.0;
