@@ -48,6 +48,6 @@ fn evaluate_ends_with_one_line_of_figures_for_each_detector_and_all_together() {
 fn what_cannot_be_evaluated_is_refused_with_the_nearest_name() {
     let world = World::new();
     world.file("events.csv", rows());
-    let said = world.lapwing(&["evaluate", "--data", "events.csv", "--label", "lable"]).failed(65);
+    let said = world.lapwing(&["evaluate", "--data", "events.csv", "--label", "lable"]).failed(64);
     assert!(said.contains("`lable`") && said.contains("did you mean `label`?"), "{said}");
 }

@@ -240,8 +240,8 @@ mod tests {
             ("trees", "OPTION=LOW..HIGH"),
             ("trees=9..3", "the lower first"),
             ("trees=1.5..3", "whole number"),
-            ("trees=0..9", "from 1 to 10000"),
-            ("trees=5,many", "from 1 to 10000"),
+            ("trees=0..9", "1 to 10000"),
+            ("trees=5,many", "1 to 10000"),
         ] {
             let refused = space(&[search]).unwrap_err();
             assert!(refused.contains(text), "{refused}");

@@ -79,8 +79,7 @@ fn a_wrong_word_is_answered_with_the_right_one() {
             method,
             "3:10 `detect.d.method` cannot be `isolation_forrest` \
              | did you mean `isolation_forest`? allowed: robust_zscore, iqr_fence, hbos, ecod, pca, surprise, isolation_forest, \
-             extended_isolation_forest, unsupervised_forest, random_forest, gradient_boosting, autoencoder, transformer, \
-             onnx",
+             extended_isolation_forest, unsupervised_forest, random_forest, gradient_boosting, autoencoder, …",
         ),
         (
             "[decide.types.t]\nwhen = \"x\"\nseverity = \"warn\"\n",

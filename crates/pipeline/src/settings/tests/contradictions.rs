@@ -228,7 +228,7 @@ fn files_need_no_repartitioning() {
 fn trees_do_not_go_with_a_robust_zscore() {
     assert_fault(
         "[detect.d]\nmethod = \"robust_zscore\"\ninputs = [\"x\"]\ntrees = 5\n",
-        "4:1 `detect.d.trees` goes with isolation_forest, but the method is robust_zscore & 2:10 \
+        "4:1 `detect.d.trees` goes with isolation_forest, extended_isolation_forest, unsupervised_forest, random_forest, but the method is robust_zscore & 2:10 \
          | remove `trees`, or write method = \"isolation_forest\"",
     );
 }

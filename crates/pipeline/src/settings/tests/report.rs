@@ -111,7 +111,7 @@ pipelines/p.toml:22:23: the detector `spike` uses `unusual`, which is not a colu
      |                       ^^^^^^^^^
   hint: did you mean `usual`?
 
-pipelines/p.toml:23:1: `detect.spike.trees` goes with isolation_forest, but the method is robust_zscore
+pipelines/p.toml:23:1: `detect.spike.trees` goes with isolation_forest, extended_isolation_forest, unsupervised_forest, random_forest, but the method is robust_zscore
   23 | trees = 10
      | ^^^^^
   and pipelines/p.toml:21:10
