@@ -165,7 +165,7 @@ def main():
         print("\n".join([f"## {name}", "", *lines, "", f"({time.monotonic() - started:.0f} s)", ""]), flush=True)
         parts.append("\n".join([f"## {name}", "", *lines, ""]))
     if wanted == list(TABLES):
-        head = (HERE / "head.md").read_text()
+        head = (HERE / "head.md").read_text().replace("../../docs/", "")
         (ROOT / "docs" / "quality.md").write_text(head + "\n" + "\n".join(parts))
 
 
