@@ -1,9 +1,4 @@
-use std::sync::Arc;
-
-use lapwing_pipeline::clock::Clock;
-use lapwing_vocabulary::time::SECOND;
-
-use crate::fake::{AfterCommit, Cut, Death, Fleet, Script};
+use crate::fake::{Cut, Death, Fleet, Script};
 use crate::outputs::alerts;
 use crate::setup::{DETECT, fitted, plan, worker_head};
 use crate::stream::with_spikes;
@@ -17,16 +12,11 @@ fn run(death: Option<Death>) -> (Fleet, Vec<(i64, String)>) {
     let plan = plan(&format!("{}{DETECT}", worker_head().replace("20ms", "5ms")), &[]);
     let (first, second) = (fitted(&plan, &[], 1), fitted(&plan, &[], 2));
     let fleet = Fleet::new(&plan, &first, &[with_spikes(400, 3, 25)]);
-    let replace_at = || -> AfterCommit {
-        let (models, clock, second) = (fleet.models.clone(), fleet.clock.clone(), second.clone());
-        Box::new(move |positions| {
-            if positions.iter().any(|(_, committed)| *committed == CHANGE) {
-                models.replace(Arc::clone(&second));
-                clock.set(clock.wall_micros() + 2 * SECOND);
-            }
-        })
+    let script = |death| Script {
+        death,
+        after_commit: Some(fleet.replacing_at(CHANGE, &second)),
+        ..Script::calm(vec![0], Cut::Even(POLL))
     };
-    let script = |death| Script { death, after_commit: Some(replace_at()), ..Script::calm(vec![0], Cut::Even(POLL)) };
     if fleet.run_to_death(script(death)) {
         assert!(!fleet.run_to_death(script(None)));
     }

@@ -1,12 +1,10 @@
 use std::sync::Arc;
 
-use lapwing_pipeline::clock::Clock;
 use lapwing_pipeline::plan::Plan;
 use lapwing_pipeline::score::Model;
 use lapwing_pipeline::status::get;
-use lapwing_vocabulary::time::SECOND;
 
-use crate::fake::{AfterCommit, Cut, Death, Fleet, Script, undisturbed};
+use crate::fake::{Cut, Death, Fleet, Script, undisturbed};
 use crate::outputs::{alerts, assert_same_outputs, of_topic};
 use crate::setup::{DETECT, fitted, plan, worker_head};
 use crate::stream::{messy, with_spikes};
@@ -68,16 +66,11 @@ fn dying_anywhere_changes_no_alert_though_alerts_depend_on_earlier_scores() {
 fn run_with_change(death: Option<Death>) -> Fleet {
     let (plan, first, second) = pipeline(SWITCHED);
     let fleet = Fleet::new(&plan, &first, &source());
-    let replace_at = || -> AfterCommit {
-        let (models, clock, second) = (fleet.models.clone(), fleet.clock.clone(), second.clone());
-        Box::new(move |positions| {
-            if positions.iter().any(|(_, committed)| *committed == CHANGE) {
-                models.replace(Arc::clone(&second));
-                clock.set(clock.wall_micros() + 2 * SECOND);
-            }
-        })
+    let script = |death| Script {
+        death,
+        after_commit: Some(fleet.replacing_at(CHANGE, &second)),
+        ..Script::calm(vec![0], Cut::Even(POLL))
     };
-    let script = |death| Script { death, after_commit: Some(replace_at()), ..Script::calm(vec![0], Cut::Even(POLL)) };
     if fleet.run_to_death(script(death)) {
         assert!(!fleet.run_to_death(script(None)));
     }

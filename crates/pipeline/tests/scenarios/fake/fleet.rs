@@ -3,16 +3,18 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use lapwing_pipeline::by_hand::HandClock;
+use lapwing_pipeline::clock::Clock;
 use lapwing_pipeline::error::RunError;
 use lapwing_pipeline::plan::Plan;
 use lapwing_pipeline::score::{Model, ModelSource};
 use lapwing_pipeline::status::Status;
 use lapwing_pipeline::worker::{Ended, Surroundings, Worker};
 use lapwing_state::SnapshotStore;
-use lapwing_vocabulary::{OutputRecord, Partition, PortError};
+use lapwing_vocabulary::time::SECOND;
+use lapwing_vocabulary::{Offset, OutputRecord, Partition, PortError};
 use tempfile::TempDir;
 
-use super::{Calls, Cut, DEATH, FakeTransport, Log, Markers, Script};
+use super::{AfterCommit, Calls, Cut, DEATH, FakeTransport, Log, Markers, Script};
 use crate::stream::NOW;
 
 /// A model that can be replaced while workers run: every one there was, the present one last.
@@ -99,6 +101,17 @@ impl Fleet {
             clock: clock.clone(),
         };
         Worker::new(0, FakeTransport::new(&self.log, clock, script, calls), around)?.run(&AtomicBool::new(false))
+    }
+
+    /// Puts another model in force when a position is committed, and lets time pass until workers look for one.
+    pub(crate) fn replacing_at(&self, position: Offset, model: &Arc<Model>) -> AfterCommit {
+        let (models, clock, model) = (self.models.clone(), self.clock.clone(), model.clone());
+        Box::new(move |positions| {
+            if positions.iter().any(|(_, committed)| *committed == position) {
+                models.replace(model.clone());
+                clock.set(clock.wall_micros() + 2 * SECOND);
+            }
+        })
     }
 
     /// Runs a worker to the end of the source without any mishap.
