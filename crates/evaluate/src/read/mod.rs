@@ -61,6 +61,12 @@ enum Content {
     Npz(NpzFile),
 }
 
+/// Whether a file's name says that it is no text.
+fn claims_other_than_text(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    extension.eq_ignore_ascii_case("parquet") || extension.eq_ignore_ascii_case("npz")
+}
+
 /// Takes the batches of a file: the number of the first row, and the rows.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(usize, &RecordBatch) -> Result<(), EvaluateError>;
 
@@ -72,6 +78,9 @@ impl DataFile {
             [] => return Err(EvaluateError::data(path, "the file is empty")),
             [b'P', b'A', b'R', b'1', ..] => Content::Parquet(ParquetFile::open(path)?),
             [b'P', b'K', 3, 4, ..] => Content::Npz(NpzFile::open(path)?),
+            _ if claims_other_than_text(path) => {
+                return Err(EvaluateError::data(path, "it does not begin as its name says; is it damaged, or text?"));
+            }
             _ => Content::Csv(CsvFile::open(path)?),
         };
         let file = Self { path: path.to_owned(), content };

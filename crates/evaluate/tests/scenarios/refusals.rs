@@ -17,6 +17,10 @@ fn files_that_are_not_there_or_hold_nothing_are_named() {
     #[cfg(unix)]
     assert!(refusal(&options(Path::new("/dev/null"))).contains("no plain file"));
     assert!(refusal(&options(&file(folder.path(), "empty", ""))).contains("the file is empty"));
+    for name in ["torn.npz", "torn.parquet"] {
+        let torn = refusal(&options(&file(folder.path(), name, "x,y\n1,0\n")));
+        assert!(torn.contains("does not begin as its name says"), "{torn}");
+    }
     assert!(refusal(&options(&file(folder.path(), "names", "a,b,label\n"))).contains("no rows"));
 }
 
