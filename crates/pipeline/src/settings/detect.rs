@@ -127,7 +127,9 @@ fn read_method(section: &Section<'_>) -> Method {
     };
     let chosen = field.choice(&words).and_then(Method::named);
     let mut method = chosen.clone().unwrap_or(Method::RobustZscore);
-    for option in section.fields().iter().filter(|field| !keys::DETECTOR_COMMON.contains(&field.name.as_str())) {
+    // A key that no method knows was refused with the table.
+    let is_option = |name: &str| keys::DETECTOR.contains(&name) && !keys::DETECTOR_COMMON.contains(&name);
+    for option in section.fields().iter().filter(|field| is_option(&field.name)) {
         let Some(value) = option_value(option) else { continue };
         // Options of a method that is not known cannot be judged.
         if chosen.is_some() {

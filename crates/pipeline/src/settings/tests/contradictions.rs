@@ -351,3 +351,12 @@ fn a_type_that_a_detector_raises_names_the_detector_and_its_rate() {
          | `detector` names the one that votes, `alert_rate` the share of normal rows it may flag",
     );
 }
+
+#[test]
+fn a_misspelt_option_of_a_detector_is_one_fault() {
+    assert_fault(
+        "[detect.d]\nmethod = \"hbos\"\ninputs = [\"x\"]\nbinz = 5\n",
+        "4:1 unknown key `binz` in [detect.d] | did you mean `bins`? allowed: method, inputs, exclude, model, rules, trees, \
+         samples, balanced, column_fraction, extension, fraction, held_back, …",
+    );
+}
