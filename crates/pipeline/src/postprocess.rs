@@ -74,19 +74,24 @@ impl Postprocess {
     ) -> Result<(), StateError> {
         let threshold = -libm::log(alert_rate);
         for (row, time) in times.iter().enumerate() {
-            let was_flagged = scores.flagged[row];
+            let was_over = scores.flagged[row];
             let expired_before = self.expired_before(*time);
             let (slot, _) = self.table.slot(entities.value(row), expired_before)?;
             self.table.seen(slot, time.0);
             self.table.expire(expired_before, EXPIRY_SLOTS_PER_ROW);
             let words = self.table.words_mut(slot)?;
-            let surprisal = self.options.step(words, time.0, -libm::log(scores.tail[row].clamp(TAIL_MIN, 1.0)));
-            let tail = libm::exp(-surprisal).clamp(TAIL_MIN, 1.0);
-            let held = self.options.is_held(words, surprisal, threshold);
-            let flagged = tail <= alert_rate && !held;
+            let before = -libm::log(scores.tail[row].clamp(TAIL_MIN, 1.0));
+            let surprisal = self.options.step(words, time.0, before);
+            // There and back again a probability loses its last digit, which may be the one over the threshold.
+            let (tail, over) = match surprisal == before {
+                true => (scores.tail[row], was_over),
+                false => (libm::exp(-surprisal).clamp(TAIL_MIN, 1.0), surprisal >= threshold),
+            };
+            let held = self.options.is_held(words, over, surprisal / threshold);
+            let flagged = over && !held;
             (scores.tail[row], scores.score[row], scores.flagged[row]) = (tail, 1.0 - tail, flagged);
-            if let (Some(status), true, false) = (status, was_flagged, flagged) {
-                let reason = if tail <= alert_rate { &status.suppressed_open } else { &status.suppressed_no_news };
+            if let (Some(status), true, false) = (status, was_over, flagged) {
+                let reason = if over { &status.suppressed_open } else { &status.suppressed_no_news };
                 add(reason, 1);
             }
         }
@@ -129,14 +134,15 @@ impl Postprocessing {
     }
 
     /// Whether an entity that is over the threshold is still in its last finding; notes what is open.
-    fn is_held(&self, words: &mut [f64], surprisal: f64, threshold: f64) -> bool {
+    /// `part` is the surprisal as a part of the threshold's.
+    fn is_held(&self, words: &mut [f64], over: bool, part: f64) -> bool {
         let Some(release) = self.release else { return false };
         let open = &mut words[6];
         let was_open = *open != 0.0;
-        if surprisal < release * threshold {
-            *open = 0.0;
-        } else if surprisal >= threshold {
+        if over {
             *open = 1.0;
+        } else if part < release {
+            *open = 0.0;
         }
         was_open
     }
@@ -171,7 +177,8 @@ fn normal_surprisal(z: f64) -> f64 {
 fn rested(words: &mut [f64], time: i64, rest_micros: i64, surprisal: f64) -> f64 {
     let pane = time.div_euclid((rest_micros / PANES as i64).max(1));
     let (newest, largest) = words.split_first_mut().expect("a pane comes before the maxima");
-    let before = *newest as i64;
+    // Nothing remembered is as of now, also for times before 1970.
+    let before = if largest.iter().all(|size| *size == 0.0) { pane } else { *newest as i64 };
     let ahead = pane.saturating_sub(before);
     for passed in 1..=ahead.min(PANES as i64) {
         largest[place(pane - ahead.min(PANES as i64) + passed)] = 0.0;
@@ -236,6 +243,25 @@ mod tests {
         let flags: Vec<bool> =
             feed(&mut stage, 0, &[1e-4, 1e-9, 0.05, 1e-4, 0.5, 1e-4]).into_iter().map(|row| row.1).collect();
         assert_eq!(flags, [true, false, false, false, false, true]);
+    }
+
+    #[test]
+    fn a_row_just_at_the_threshold_stays_a_finding() {
+        for rate in [0.01, 0.001, 0.003] {
+            let mut stage = stage(Postprocessing { rest_micros: Some(MINUTE), ..Postprocessing::default() });
+            let mut scores =
+                Scores { tail: vec![rate], score: vec![1.0 - rate], flagged: vec![true], ..Scores::default() };
+            let (entities, times) = (StringArray::from(vec!["a"]), [EventTime(-400 * HOUR)]);
+            stage.apply(&entities, &times, rate, &mut scores, None).unwrap();
+            assert_eq!((scores.tail[0], scores.flagged[0]), (rate, true));
+        }
+    }
+
+    #[test]
+    fn before_1970_there_is_rest_too() {
+        let mut stage = stage(Postprocessing { rest_micros: Some(MINUTE), ..Postprocessing::default() });
+        let seen = feed(&mut stage, -1_000_000, &[1e-3, 1e-3]);
+        assert_eq!([seen[0].1, seen[1].1], [true, false]);
     }
 
     #[test]

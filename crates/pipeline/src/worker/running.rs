@@ -190,6 +190,8 @@ impl Running {
 
     /// Lets event time pass.
     pub(super) fn tick(&mut self, time: EventTime, status: &Status, clock: &dyn Clock) -> Result<(), RunError> {
+        // What the tick lets go is scored, so the model comes before it.
+        self.tell_model(self.next, clock.wall_micros());
         let product = self.task.tick(time, self.next, status, clock)?;
         self.put(product);
         self.record_at = clock.wall_micros();
@@ -228,7 +230,7 @@ fn tables_told(markers: &[Marker]) -> BTreeMap<String, String> {
 
 /// All markers but those of models that others had followed by then.
 fn without_models_before(mut markers: Vec<Marker>, next: Offset) -> Vec<Marker> {
-    let is_model = |marker: &Marker| matches!(marker.what, What::Model { .. }) && marker.offset <= next;
+    let is_model = |marker: &Marker| matches!(marker.what, What::Model { .. }) && marker.offset < next;
     let last = markers.iter().rposition(is_model);
     let mut place = 0;
     markers.retain(|marker| {
