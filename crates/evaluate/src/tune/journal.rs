@@ -51,13 +51,21 @@ impl Journal {
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(refuse)?;
         let (lines, whole) = complete_lines(&mut file, path)?;
+        // What is no journal stays as it is.
+        match lines.first() {
+            Some(header) => check_header(path, header, setup)?,
+            // Only a header that was cut short by a crash may be begun again.
+            None if !begun(path, setup)? => {
+                return Err(EvaluateError::data(path, "it is no journal of a search; name another file, or remove it"));
+            }
+            None => {}
+        }
         file.set_len(whole).map_err(refuse)?;
         file.seek(SeekFrom::End(0)).map_err(refuse)?;
         let mut journal = Self { file: Some((path.to_owned(), file)), trials: Vec::new() };
         match lines.split_first() {
-            None => journal.write(&json!({ "format": FORMAT, "setup": setup }))?,
-            Some((header, trials)) => {
-                check_header(path, header, setup)?;
+            None => journal.write(&header(setup))?,
+            Some((_, trials)) => {
                 for (line, trial) in trials.iter().enumerate() {
                     let trial = serde_json::from_str(trial)
                         .map_err(|error| EvaluateError::data(path, format!("line {}: {error}", line + 2)))?;
@@ -90,8 +98,26 @@ impl Journal {
 }
 
 /// Lines that end with a line break, and the number of their bytes.
+/// The first line.
+fn header(setup: &Map<String, Value>) -> Value {
+    json!({ "format": FORMAT, "setup": setup })
+}
+
+/// Whether a file without a whole line is empty, or the beginning of a journal of this search.
+fn begun(path: &Path, setup: &Map<String, Value>) -> Result<bool, EvaluateError> {
+    let refuse = |error: std::io::Error| EvaluateError::write(path, error);
+    let whole = header(setup).to_string();
+    let mut start = Vec::new();
+    File::open(path).map_err(refuse)?.take(whole.len() as u64 + 1).read_to_end(&mut start).map_err(refuse)?;
+    Ok(whole.as_bytes().starts_with(&start))
+}
+
 fn complete_lines(file: &mut File, path: &Path) -> Result<(Vec<String>, u64), EvaluateError> {
-    let mut reader = BufReader::new(file.take(JOURNAL_BYTES_MAX));
+    let bytes = file.metadata().map_err(|error| EvaluateError::write(path, error))?.len();
+    if bytes > JOURNAL_BYTES_MAX {
+        return Err(EvaluateError::data(path, format!("{bytes} bytes are too many for a journal; name another file")));
+    }
+    let mut reader = BufReader::new(file);
     let (mut lines, mut whole) = (Vec::new(), 0);
     loop {
         let mut line = String::new();
@@ -139,6 +165,20 @@ mod tests {
     fn trial(trees: u64, score: f64) -> Trial {
         let options = Map::from_iter([("trees".to_owned(), json!(trees))]);
         Trial { rows: 10, options, scores: vec![score], error: None }
+    }
+
+    #[test]
+    fn what_is_no_journal_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.json");
+        for text in ["{\"a\": 1}", "first\nsecond", "{}\nrest"] {
+            fs::write(&path, text).unwrap();
+            assert!(Journal::open(Some(&path), &setup(1)).is_err(), "{text}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        let whole = header(&setup(1)).to_string();
+        fs::write(&path, &whole[..9]).unwrap();
+        assert!(Journal::open(Some(&path), &setup(1)).unwrap().trials.is_empty(), "a crash cut the first line");
     }
 
     #[test]
