@@ -12,6 +12,9 @@ use flate2::bufread::MultiGzDecoder;
 use super::{BATCH_ROWS, Column, Kind, Visit, clean_names, first_bytes, kdd, open};
 use crate::error::EvaluateError;
 
+/// Bytes of text in one column from which on a batch ends.
+const TEXT_BYTES_MAX: usize = 64 << 20;
+
 /// Longest record that is read; bounds what a file without line breaks can make us hold. Units: bytes.
 const RECORD_BYTES_MAX: usize = 16 << 20;
 /// Most columns of a file.
@@ -97,7 +100,7 @@ impl CsvFile {
                 return Ok(());
             }
             builder.add(record);
-            if builder.rows == BATCH_ROWS {
+            if builder.is_full() {
                 let batch = builder.finish();
                 each(start, &batch)?;
                 start += batch.num_rows();
@@ -244,6 +247,12 @@ impl Builder {
             }
         }
         self.rows += 1;
+    }
+
+    /// Whether the rows so far are a batch: long cells fill one sooner, for its text has a bound.
+    fn is_full(&self) -> bool {
+        let long = |cells: &Cells| matches!(cells, Cells::Texts(texts) if texts.values_slice().len() >= TEXT_BYTES_MAX);
+        self.rows == BATCH_ROWS || self.cells.iter().any(long)
     }
 
     fn finish(&mut self) -> RecordBatch {

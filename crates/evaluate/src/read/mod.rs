@@ -12,6 +12,7 @@ mod npz_file;
 /// The names of the columns of a well-known file that comes without them.
 mod kdd;
 
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -168,17 +169,32 @@ fn first_bytes(path: &Path) -> Result<Vec<u8>, EvaluateError> {
 
 /// Names as they are shown: without blanks around them, numbered where empty, a repeated one with its number behind it.
 fn clean_names(names: impl Iterator<Item = String>) -> Vec<String> {
-    let mut clean: Vec<String> = Vec::new();
+    let (mut clean, mut used) = (Vec::new(), HashSet::new());
+    // Where the numbering of a name goes on: counting from 2 each time would take for ever where all are alike.
+    let mut next: HashMap<String, usize> = HashMap::new();
     for (place, name) in names.enumerate() {
         let name = name.trim().trim_start_matches('\u{feff}');
         let name = if name.is_empty() { format!("column_{}", place + 1) } else { name.to_owned() };
         let mut unique = name.clone();
-        let mut count = 2;
-        while clean.contains(&unique) {
+        let count = next.entry(name.clone()).or_insert(2);
+        while !used.insert(unique.clone()) {
             unique = format!("{name}_{count}");
-            count += 1;
+            *count += 1;
         }
         clean.push(unique);
     }
     clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_equal_names_are_numbered_and_no_name_comes_twice() {
+        let names = ["a", " a_2", "", "a", "a"].map(str::to_owned);
+        assert_eq!(clean_names(names.into_iter()), ["a", "a_2", "column_3", "a_3", "a_4"]);
+        let many = clean_names(std::iter::repeat_n("a".to_owned(), 20_000));
+        assert_eq!(many.last().map(String::as_str), Some("a_20000"));
+    }
 }

@@ -32,6 +32,10 @@ impl ParquetFile {
         let kinds: Vec<Kind> = kinds.collect::<Result<_, _>>()?;
         let columns = names.into_iter().zip(kinds).map(|(name, kind)| Column { name, kind }).collect();
         let rows = builder.metadata().file_metadata().num_rows();
+        let held: i64 = builder.metadata().row_groups().iter().map(|group| group.num_rows()).sum();
+        if held != rows {
+            return Err(refuse(&format!("{rows} rows announced, {held} held")));
+        }
         let rows = usize::try_from(rows).map_err(|_| refuse(&format!("{rows} rows announced")))?;
         Ok(Self { path: path.to_owned(), columns, rows })
     }
