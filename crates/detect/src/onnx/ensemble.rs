@@ -11,7 +11,7 @@ use super::proto::NodeProto;
 use super::tensor::Tensor;
 
 /// Most nodes of all trees together.
-const NODES_MAX: usize = 4_000_000;
+pub(super) const NODES_MAX: usize = 4_000_000;
 /// Most trees: as many as an isolation forest may have.
 pub(super) const TREES_MAX: usize = 10_000;
 /// Most outputs of an ensemble.

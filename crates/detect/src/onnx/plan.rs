@@ -1,6 +1,7 @@
 //! From tree ensembles to what is scored: probes, trees of `≤` splits, sums over trees, and a formula over the sums.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use super::ensemble::{EnsembleNode, EnsembleTree, Mode, PostTransform, TREES_MAX, TreeEnsemble};
@@ -132,13 +133,19 @@ impl Plan {
             for (leaf, source) in leaves.iter().enumerate() {
                 let EnsembleNode::Leaf { weights } = &tree.nodes[*source] else { continue };
                 for (target, weight) in weights {
-                    values.entry(*target).or_insert_with(|| vec![0.0; leaves.len()])[leaf] += weight * scale;
+                    let values = match values.entry(*target) {
+                        Entry::Occupied(values) => values.into_mut(),
+                        Entry::Vacant(place) => {
+                            self.keep(leaves.len())?;
+                            place.insert(vec![0.0; leaves.len()])
+                        }
+                    };
+                    values[leaf] += weight * scale;
                 }
             }
             self.trees.push(split);
             let tree = self.trees.len() - 1;
             for (target, values) in values {
-                self.keep(values.len())?;
                 sums[target].terms.push((tree, Rc::new(values)));
             }
         }
@@ -405,6 +412,12 @@ impl Plan {
         }
         if trees > TREES_MAX {
             return Err(format!("its score takes {trees} trees, {TREES_MAX} are possible"));
+        }
+        // A tree may be summed many times, and is laid out each time.
+        let terms = margins.iter().flat_map(|margin| &self.sums[*margin as usize].terms);
+        let nodes: usize = terms.map(|(tree, _)| self.trees[*tree].nodes.len()).sum();
+        if nodes > NODES_MAX {
+            return Err(format!("its score takes trees of {nodes} nodes together, {NODES_MAX} are possible"));
         }
         if self.probes.is_empty() {
             self.probes.push(Probe { column: Column::plain(0), reads: Reads::MissingLow });

@@ -12,6 +12,8 @@ use super::value::constant;
 
 /// Most numbers a value may have for one row.
 const NUMBERS_MAX: usize = 1 << 20;
+/// Most axes of a tensor.
+const AXES_MAX: usize = 8;
 /// Most multiplications of one node for one row.
 const PRODUCTS_MAX: usize = 1 << 28;
 /// Operators that change no shape.
@@ -110,6 +112,9 @@ pub(super) fn measure(graph: &Graph, output: &str, width: usize) -> Result<Vec<u
 impl<'a> Shapes<'a> {
     fn add(&mut self, node: &'a NodeProto) -> Result<(), String> {
         let shape = self.shape(node)?;
+        if shape.len() > AXES_MAX {
+            return Err(format!("its result has {} axes; up to {AXES_MAX} are possible", shape.len()));
+        }
         if size(&shape).is_none_or(|size| size > NUMBERS_MAX) {
             return Err(format!(
                 "its result has the shape {shape:?}; up to {NUMBERS_MAX} numbers per row are possible"
@@ -228,6 +233,9 @@ impl<'a> Shapes<'a> {
         let shape = self.input(node, 0)?;
         let asked = self.list(node, 1, "shape")?.unwrap_or_default();
         let total = size(&shape).ok_or("its input is too large")?;
+        if asked.len() > AXES_MAX {
+            return Err(format!("it asks for {} axes; up to {AXES_MAX} are possible", asked.len()));
+        }
         let mut made = Vec::with_capacity(asked.len());
         for (index, dim) in asked.iter().enumerate() {
             made.push(match *dim {

@@ -53,6 +53,9 @@ pub(super) fn across(tensor: &Tensor) -> Result<&[f64], String> {
 }
 
 pub(super) fn join_constants(binary: Binary, a: &Tensor, b: &Tensor) -> Result<Value, String> {
+    if a.dims != b.dims && a.values.len() != 1 && b.values.len() != 1 {
+        return Err(format!("it joins constants of shapes {:?} and {:?}; equal ones are supported", a.dims, b.dims));
+    }
     let longer = if a.values.len() >= b.values.len() { a } else { b };
     let joined = (0..longer.values.len())
         .map(|index| Ok(binary.apply(nth(&a.values, index)?, nth(&b.values, index)?)))
@@ -109,7 +112,12 @@ pub(super) fn cast(value: Value, to: i64) -> Result<Value, String> {
         }
         Value::Trees(scores) if [FLOAT, DOUBLE].contains(&to) => Ok(Value::Trees(scores)),
         Value::Labels => Ok(Value::Labels),
-        Value::Constant(tensor) if whole || [FLOAT, DOUBLE, BOOL].contains(&to) => Ok(Value::Constant(tensor)),
+        Value::Constant(tensor) if whole || to == BOOL => {
+            let value = |value: &f64| if whole { value.trunc() } else { f64::from(u8::from(*value != 0.0)) };
+            let values = tensor.values.iter().map(value).collect();
+            Ok(Value::Constant(Rc::new(Tensor { dims: tensor.dims.clone(), values })))
+        }
+        Value::Constant(tensor) if [FLOAT, DOUBLE].contains(&to) => Ok(Value::Constant(tensor)),
         _ => {
             Err(format!("it casts to element type {to}; float and double are supported, whole numbers behind one tree"))
         }
