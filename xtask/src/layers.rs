@@ -9,10 +9,11 @@ use crate::tree::Tree;
 /// Our packages begin with this.
 const OURS: &str = "lapwing-";
 /// Every crate and what it may use; `*` is everything. Whoever changes an edge changes the design.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("vocabulary", &[]),
     ("features", &["vocabulary"]),
     ("detect", &["vocabulary"]),
+    ("logs", &["vocabulary"]),
     ("neural", &["detect"]),
     ("state", &["vocabulary"]),
     ("lake", &["vocabulary"]),
@@ -21,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("sql", &["vocabulary", "features"]),
     ("connect", &["vocabulary", "state"]),
     ("chaos", &["vocabulary", "connect", "produce"]),
-    ("pipeline", &["vocabulary", "features", "detect", "state", "sql"]),
+    ("pipeline", &["vocabulary", "features", "detect", "logs", "state", "sql"]),
     ("models", &["vocabulary", "detect", "evaluate", "lake", "sql", "pipeline"]),
     ("server", &["vocabulary", "pipeline", "models"]),
     ("cli", &["*"]),
