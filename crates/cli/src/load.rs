@@ -7,6 +7,7 @@ use lapwing_connect::files;
 use lapwing_models::registry::{Pin, Registry, Source};
 use lapwing_pipeline::decode::csv::header_names;
 use lapwing_pipeline::decode::infer::{infer_csv, infer_json};
+use lapwing_pipeline::decode::lines;
 use lapwing_pipeline::decode::schema::{Field, Kind, Schema};
 use lapwing_pipeline::frozen::{freeze_schema, read_schema};
 use lapwing_pipeline::plan::{Plan, Purpose};
@@ -67,8 +68,11 @@ fn schema(settings: &Pipeline, inputs: &Inputs, header: Option<&[String]>) -> Re
         };
         return Ok(Schema { fields: fields.iter().map(field).collect() });
     }
-    let frozen = state_folder(settings).join("schema.json");
     let fault = |fault: String| Failure::new(CONFIGURATION, fault);
+    if let Format::Lines(lines) = &settings.source.format {
+        return lines::schema(lines, &settings.source.key).map_err(fault);
+    }
+    let frozen = state_folder(settings).join("schema.json");
     if let Some(schema) = read_schema(&frozen).map_err(fault)? {
         return Ok(schema);
     }

@@ -50,15 +50,16 @@ pub fn run(command: &StateCommand) -> Result<(), Failure> {
 }
 
 /// A pipeline and where its snapshots are.
-struct Place {
-    plan: Arc<Plan>,
+pub(crate) struct Place {
+    pub(crate) plan: Arc<Plan>,
     store: SnapshotStore,
     references: References,
-    partitions: i32,
+    pub(crate) partitions: i32,
 }
 
 impl Place {
-    fn open(pipeline: &Path) -> Result<Self, Failure> {
+    /// Opens what the pipeline file names.
+    pub(crate) fn open(pipeline: &Path) -> Result<Self, Failure> {
         let settings = load::settings(pipeline, &Overrides::default())?;
         let store = transports::snapshot_store(&settings)?;
         let copies = places::state_folder(&settings).join("tables");
@@ -75,7 +76,8 @@ impl Place {
         Ok(Self { plan, store, references, partitions })
     }
 
-    fn memory(&self, partition: i32) -> Result<Option<Memory>, Failure> {
+    /// The newest memory of a partition; `None` without a snapshot.
+    pub(crate) fn memory(&self, partition: i32) -> Result<Option<Memory>, Failure> {
         Ok(newest(&self.plan, &self.store, partition, &self.references)?)
     }
 }

@@ -329,7 +329,7 @@ fn file_options(settings: &Pipeline, inputs: &[PathBuf], with_outputs: bool) -> 
         csv: matches!(&settings.source.format, Format::Csv(_)),
         csv_delimiter: match &settings.source.format {
             Format::Csv(csv) => csv.delimiter,
-            Format::Json => b',',
+            Format::Json | Format::Lines(_) => b',',
         },
         csv_header: matches!(&settings.source.format, Format::Csv(csv) if csv.columns.is_none()),
         outputs,

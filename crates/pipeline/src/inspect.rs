@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lapwing_logs::Template;
 use lapwing_state::{Features, SnapshotStore, restore};
 use lapwing_vocabulary::{Offset, Partition};
 
@@ -10,6 +11,7 @@ use crate::error::RunError;
 use crate::plan::Plan;
 use crate::references::References;
 use crate::task::Task;
+use crate::templates::Templates;
 
 /// The memory of a partition.
 pub struct Memory {
@@ -42,6 +44,11 @@ impl Memory {
     /// The stage that remembers.
     pub fn aggregate(&self) -> &Aggregate {
         self.task.aggregate()
+    }
+
+    /// The templates of log messages that are known.
+    pub fn templates(&self) -> Vec<&Template> {
+        self.task.templates().into_iter().flat_map(Templates::each).collect()
     }
 
     /// What is remembered of an entity; `None` if nothing is.

@@ -78,6 +78,8 @@ pub struct Aggregated {
     pub late: Vec<(u32, i64)>,
     /// Events left out because their id was seen before.
     pub repeats: u64,
+    /// Windows that closed with too few events to be rows.
+    pub small: u64,
     /// Events that count.
     pub taken: u64,
 }
@@ -129,10 +131,11 @@ impl Aggregate {
     pub fn tick(&mut self, time: EventTime, origin: &Origin) -> Result<Option<Aggregated>, StateError> {
         self.watermark.tick(time);
         let (Some(windows), Some(watermark)) = (&mut self.windows, self.watermark.value()) else { return Ok(None) };
-        let mut closed = Vec::new();
+        let (mut closed, small) = (Vec::new(), windows.small());
         windows.advance(watermark, &mut closed);
+        let small = windows.small() - small;
         let closed: Vec<_> = closed.into_iter().map(|closed| (origin.arrived, closed)).collect();
-        self.rows_of(closed, origin).map(Some)
+        Ok(Some(Aggregated { small, ..self.rows_of(closed, origin)? }))
     }
 
     /// Judges the row of an event. The rows that a join made of one event follow each other, and what holds for the
@@ -210,7 +213,7 @@ impl Aggregate {
             (pick(&events, &on_time), text_rows(&keys, &on_time), Some(on_time))
         };
         let events = self.with_features(events, features);
-        Ok(Aggregated { events, entities, on_time, windows: None, late, repeats, taken })
+        Ok(Aggregated { events, entities, on_time, windows: None, late, repeats, small: 0, taken })
     }
 
     fn fold_block(

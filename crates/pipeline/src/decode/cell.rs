@@ -31,10 +31,21 @@ pub(super) enum Shape {
     Nested,
     /// A CSV field: text whose type is told by the schema alone, so reading it as a number is no coercion.
     Untyped,
+    /// A moment that the scanner has read already: microseconds since the epoch, in place of the bounds.
+    Moment,
 }
 
 impl Cell {
     pub(super) const MISSING: Self = Self { shape: Shape::Missing, start: 0, end: 0 };
+
+    /// A moment in microseconds since the epoch.
+    pub(super) fn moment(micros: i64) -> Self {
+        Self { shape: Shape::Moment, start: (micros >> 32) as u32, end: micros as u32 }
+    }
+
+    fn micros(self) -> i64 {
+        (i64::from(self.start as i32) << 32) | i64::from(self.end)
+    }
 
     pub(super) fn bytes(self, record: &[u8]) -> &[u8] {
         &record[self.start as usize..self.end as usize]
@@ -134,6 +145,7 @@ pub(super) fn read_time(cell: Cell, record: &[u8]) -> Result<Read<i64>, Unfit> {
             }
             EventTime::parse(text).map(|time| Read::plain(time.0)).ok_or(Unfit)
         }
+        Shape::Moment => Ok(Read::plain(cell.micros())),
         Shape::True | Shape::False | Shape::Escaped | Shape::Nested => Err(Unfit),
     }
 }

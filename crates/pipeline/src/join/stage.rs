@@ -109,6 +109,8 @@ pub struct Joined {
     pub late: Vec<(u32, i64)>,
     /// Values that were written in another type than their column's.
     pub coerced: u64,
+    /// Keys that lines name beyond those that count.
+    pub keys_cut: u64,
 }
 
 /// What a record of a batch is.
@@ -171,8 +173,8 @@ impl Join {
     /// Decodes records and joins them, one after the other.
     pub fn join(&mut self, records: &Records, range: Range<usize>) -> Joined {
         if !self.is_there() {
-            let Decoded { events, records, dead, coerced } = self.events.decode(records, range);
-            return Joined { events, records, released: None, dead, late: Vec::new(), coerced };
+            let Decoded { events, records, dead, coerced, keys_cut } = self.events.decode(records, range);
+            return Joined { events, records, released: None, dead, late: Vec::new(), coerced, keys_cut };
         }
         let decoded = self.decode(records, range.clone());
         let mut going = self.going();
@@ -201,9 +203,9 @@ impl Join {
         }
         dead.sort_by_key(|(index, _)| *index);
         let coerced = decoded.events.coerced + decoded.sides.iter().map(|(side, _)| side.coerced).sum::<u64>();
-        let Decoded { events, records: origin, .. } = decoded.events;
+        let Decoded { events, records: origin, keys_cut, .. } = decoded.events;
         let joined = self.put_together(going, events, origin);
-        Joined { dead, late, coerced, ..joined }
+        Joined { dead, late, coerced, keys_cut, ..joined }
     }
 
     /// Lets event time pass without a record; `None` if no event goes on for it.
@@ -448,7 +450,7 @@ impl Join {
         let options = RecordBatchOptions::new().with_row_count(Some(events.len()));
         events.rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
             .expect("the plan made the schema from the same columns, and each has a value per event");
-        Joined { events, records, released, dead: Vec::new(), late: Vec::new(), coerced: 0 }
+        Joined { events, records, released, dead: Vec::new(), late: Vec::new(), coerced: 0, keys_cut: 0 }
     }
 }
 

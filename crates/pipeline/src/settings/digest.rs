@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 use super::join::{Join, Joined};
 use super::pipeline::Settings;
 use super::schema::SchemaField;
-use super::source::Format;
+use super::source::{Format, LineLayout, Lines};
+use super::templates::Templates;
 
 /// First of all that is hashed. A change of what follows needs another number, and throws all state away.
 const VERSION: &str = "lapwing state digest 2";
@@ -36,6 +37,7 @@ pub(super) fn digest(settings: &Settings) -> String {
     facts.add("name", &settings.name);
     add_source(&mut facts, settings);
     add_fields(&mut facts, settings.schema.as_deref().unwrap_or_default());
+    settings.templates.iter().for_each(|templates| add_templates(&mut facts, templates));
     settings.joins.iter().for_each(|join| add_join(&mut facts, join));
     for table in &settings.enrich.tables {
         facts.add("table", &table.name);
@@ -61,6 +63,26 @@ fn add_format(facts: &mut Facts, format: &Format) {
         facts.add("csv.delimiter", &csv.delimiter.to_string());
         facts.add_all("csv.column", csv.columns.iter().flatten().map(String::as_str));
     }
+    if let Format::Lines(lines) = format {
+        add_lines(facts, lines);
+    }
+}
+
+fn add_lines(facts: &mut Facts, lines: &Lines) {
+    let (kind, text) = match &lines.layout {
+        LineLayout::Named(text) => ("lines.layout", text),
+        LineLayout::Pattern(text) => ("lines.pattern", text),
+        LineLayout::Example(text) => ("lines.example", text),
+    };
+    facts.add(kind, text);
+    facts.add_all("lines.keys", lines.keys.as_deref());
+    facts.add("lines.utc_offset", &lines.offset_seconds.to_string());
+}
+
+fn add_templates(facts: &mut Facts, templates: &Templates) {
+    facts.add("templates", &templates.spec.digest());
+    facts.add("templates.column", &templates.column);
+    facts.add("templates.parameters", &templates.parameters.to_string());
 }
 
 /// Everything that decides what is joined to which event. The topic does not, as that of the source does not; `max_rows`

@@ -10,6 +10,7 @@ pub(super) const ROOT: &[&str] = &[
     "max_record_bytes",
     "source",
     "schema",
+    "templates",
     "join",
     "enrich",
     "encode",
@@ -39,6 +40,24 @@ pub(super) const SOURCE: &[&str] = &[
     "repartition",
     "group",
     "csv",
+    "lines",
+];
+/// `[source.lines]`
+pub(super) const LINES: &[&str] = &["layout", "pattern", "example", "keys", "utc_offset"];
+/// `[templates]`
+pub(super) const TEMPLATES: &[&str] = &[
+    "column",
+    "seed",
+    "learn",
+    "masks",
+    "patterns",
+    "depth",
+    "similarity",
+    "max_children",
+    "max_templates",
+    "max_tokens",
+    "max_bytes",
+    "parameters",
 ];
 /// `[source.csv]`
 pub(super) const CSV: &[&str] = &["delimiter", "header", "columns"];
@@ -93,9 +112,14 @@ pub(super) const FEATURE: &[&str] = &[
 ];
 /// `[window]`
 pub(super) const WINDOW: &[&str] =
-    &["kind", "size", "step", "gap", "max_age", "events", "allowed_lateness", "early", "open_max", "columns"];
+    &["kind", "size", "step", "gap", "max_age", "events", "min_events", "allowed_lateness", "early", "open_max", "columns", "texts"];
+/// `[window.texts]`
+pub(super) const WINDOW_TEXTS: &[&str] = &["column", "events", "bytes"];
 /// A column of `[window.columns]`.
-pub(super) const WINDOW_COLUMN: &[&str] = &["count", "sum", "mean", "min", "max", "std", "first", "last", "distinct"];
+pub(super) const WINDOW_COLUMN: &[&str] = &[
+    "count", "sum", "mean", "min", "max", "std", "first", "last", "distinct", "counts", "sequence", "span", "labels",
+    "length",
+];
 /// What every detector has; its other keys are options of its method.
 pub(super) const DETECTOR_COMMON: &[&str] = &["method", "inputs", "exclude", "model", "rules"];
 /// `[detect.<detector>]`
@@ -145,7 +169,7 @@ pub(super) const DECIDE: &[&str] = &["alert_rate", "segment", "likelihood", "res
 /// `[decide.likelihood]`
 pub(super) const LIKELIHOOD: &[&str] = &["recent", "over"];
 /// `[decide.types.<type>]`
-pub(super) const ALERT_TYPE: &[&str] = &["when", "severity", "detector", "alert_rate"];
+pub(super) const ALERT_TYPE: &[&str] = &["when", "severity", "detector", "alert_rate", "min_score"];
 /// `[train]`
 pub(super) const TRAIN: &[&str] = &["where", "label", "normal", "sample", "seed"];
 /// `[outputs]`
@@ -184,6 +208,9 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("", ROOT),
     ("source", SOURCE),
     ("source.csv", CSV),
+    ("source.lines", LINES),
+    ("templates", TEMPLATES),
+    ("templates.patterns", &["<name>"]),
     ("schema.<field>", SCHEMA_FIELD),
     ("join.<join>", JOIN),
     ("join.<join>.csv", CSV),
@@ -193,6 +220,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("encode", &["<column>"]),
     ("window", WINDOW),
     ("window.columns.<column>", WINDOW_COLUMN),
+    ("window.texts", WINDOW_TEXTS),
     ("features.<feature>", FEATURE),
     ("detect.<detector>", DETECTOR),
     ("detect.<detector>.rules.<column>", INPUT_RULE),

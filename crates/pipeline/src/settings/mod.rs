@@ -10,6 +10,8 @@ mod pipeline;
 mod source;
 /// `[schema]`: names, types and paths of the fields.
 mod schema;
+/// `[templates]`: what log messages were printed from.
+mod templates;
 /// `[join.*]`: other topics joined to the events.
 mod join;
 /// `[enrich]`: reference tables and the query; `[encode]`: categories for models.
@@ -56,7 +58,7 @@ mod digest;
 mod tests;
 
 pub use connect::{Connect, EmbeddedLog, FilePlace, Files, LocalPath};
-pub use decide::{AlertType, Decide, Likelihood, Postprocessing, Train, Vote};
+pub use decide::{AlertType, Decide, Likelihood, Postprocessing, Train, Vote, VoteAt};
 pub use detect::{Detect, Detector, Inputs, ModelVersion};
 pub use enrich::{Encoding, Enrich, ReferenceTable};
 pub use fault::{Excerpt, Fault, Faults};
@@ -68,7 +70,8 @@ pub use outputs::{Outputs, Role, Topics};
 pub use pipeline::{FILE_BYTES_MAX, Overrides, Pipeline, Settings, Variables};
 pub use schema::{FieldType, SchemaField};
 pub use secret::Secret;
-pub use source::{Csv, Format, Source};
+pub use source::{Csv, Format, LINE, LineLayout, Lines, Source};
 pub use storage::{Models, State};
+pub use templates::{PARAMETER, TEMPLATE, TEMPLATE_CODE, TEMPLATE_NEW, TEMPLATE_TEXT, Templates};
 pub use units::{format_size, parse_size};
 pub use window::{WINDOW_END, WINDOW_EVENTS, WINDOW_OWN, WINDOW_SECONDS, WINDOW_START, Window};

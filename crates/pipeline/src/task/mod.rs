@@ -23,6 +23,7 @@ use crate::postprocess::Postprocess;
 use crate::render;
 use crate::score::{Model, Scored, score};
 use crate::status::{Status, add};
+use crate::templates::Templates;
 
 /// What a task puts out.
 mod output;
@@ -37,6 +38,7 @@ pub struct Task {
     partition: Partition,
 
     join: Join,
+    templates: Option<Templates>,
     enrich: Enrich,
     aggregate: Aggregate,
     postprocess: Option<Postprocess>,
@@ -115,6 +117,7 @@ impl Task {
     ) -> Result<Self, RunError> {
         Ok(Self {
             join: plan.join(partition)?,
+            templates: plan.templates()?,
             enrich: plan.enrich(partition, tables)?,
             aggregate: Aggregate::new(&plan.memory, room)?,
             postprocess: Postprocess::new(&plan.settings.decide.postprocessing, plan.memory.limits.ttl_micros),
@@ -265,6 +268,7 @@ impl Task {
         add(&status.records, range.len() as u64);
         let joined = self.join.join(records, range);
         add(&status.coerced, joined.coerced);
+        add(&status.keys_cut, joined.keys_cut);
         for (index, letter) in &joined.dead {
             self.set_aside(letter, records, *index, status, now, product);
         }
@@ -275,6 +279,22 @@ impl Task {
         }
         lap.end(1);
         self.carry(joined, Some(records), now, status, &mut lap, product)
+    }
+
+    /// Adds what is known of the templates of log messages.
+    fn find_templates(&mut self, events: EventBatch, status: Option<&Status>) -> EventBatch {
+        let Some(stage) = &mut self.templates else { return events };
+        let events = stage.extend(events);
+        let counts = stage.take_counts();
+        if let Some(status) = status {
+            status.count_templates(&counts);
+        }
+        events
+    }
+
+    /// The stage of templates.
+    pub fn templates(&self) -> Option<&Templates> {
+        self.templates.as_ref()
     }
 
     /// Takes events through the stages behind the join. `records` are those of the batch, if there is one.
@@ -289,6 +309,7 @@ impl Task {
     ) -> Result<ScoredBatch, RunError> {
         status.count_joins(&self.plan.joins, &self.join.take_counts());
         let Joined { events, records: origin, released, .. } = joined;
+        let events = self.find_templates(events, Some(status));
         let none = Records::default();
         let carriers = released.as_ref().or(records).unwrap_or(&none);
         let enriched = self.enrich.enrich(events).map_err(|error| RunError::enrich(self.partition, error))?;
@@ -325,7 +346,8 @@ impl Task {
         status: &Status,
         lap: &mut Lap<'_>,
     ) -> Result<ScoredBatch, RunError> {
-        let Aggregated { events, entities, on_time, windows, .. } = aggregated;
+        let Aggregated { events, entities, on_time, windows, small, .. } = aggregated;
+        add(&status.windows_small, small);
         let records = if windows.is_some() { Vec::new() } else { compose(records, on_time) };
         let mut scored = match &self.model {
             Some(model) => Some(score(model, &events.rows).map_err(|error| RunError::score(model.id(), error))?),

@@ -16,11 +16,15 @@ use crate::postprocess::{self, Postprocess};
 use crate::references::References;
 use crate::score::{Model, ModelSource, score};
 use crate::status::{Status, add};
+use crate::templates::Templates;
 
 /// Section of the reference tables in force: JSON, digest by name.
 const SECTION_TABLES: &str = "tables";
 /// Section of what is joined, and of the events that wait for it.
 const SECTION_JOINS: &str = "joins";
+
+/// Section of the templates of log messages.
+const SECTION_TEMPLATES: &str = "templates";
 
 /// What a replay asks for things of the past.
 #[derive(Clone, Copy)]
@@ -44,7 +48,8 @@ impl Task {
     /// Folds events in silently.
     fn fold(&mut self, joined: Joined) -> Result<(), RunError> {
         self.join.take_counts();
-        let enriched = self.enrich.enrich(joined.events).map_err(|error| RunError::enrich(self.partition, error))?;
+        let events = self.find_templates(joined.events, None);
+        let enriched = self.enrich.enrich(events).map_err(|error| RunError::enrich(self.partition, error))?;
         let Aggregated { events, entities, .. } = self.aggregate.aggregate(enriched.events)?;
         if let (Some(_), Some(model)) = (&self.postprocess, &self.model) {
             let mut scored = score(model, &events.rows).map_err(|error| RunError::score(model.id(), error))?;
@@ -131,6 +136,9 @@ impl Task {
         if self.join.is_there() {
             parts.sections.push((SECTION_JOINS.to_owned(), self.join.encode()));
         }
+        if let Some(stage) = &self.templates {
+            parts.sections.push((SECTION_TEMPLATES.to_owned(), stage.encode()));
+        }
         parts
     }
 
@@ -161,6 +169,10 @@ impl Task {
             let section = snapshot.section(SECTION_JOINS).map_err(|error| error.to_string())?;
             self.join.recall(section)?;
         }
+        // Where no column of templates was read, none was kept: they begin empty.
+        if let (Some(stage), Ok(section)) = (&mut self.templates, snapshot.section(SECTION_TEMPLATES)) {
+            stage.recall(section)?;
+        }
         self.aggregate.recall(&mut snapshot)
     }
 
@@ -168,6 +180,7 @@ impl Task {
     pub fn memory_bytes(&self) -> usize {
         self.aggregate.memory_bytes()
             + self.join.memory_bytes()
+            + self.templates.as_ref().map_or(0, Templates::memory_bytes)
             + self.postprocess.as_ref().map_or(0, Postprocess::memory_bytes)
     }
 }
