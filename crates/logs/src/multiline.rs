@@ -61,6 +61,16 @@ impl MultilineStart {
             RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).dfa_size_limit(COMPILED_BYTES_MAX).build();
         regex.map(Self::Pattern).map_err(|error| regex_error(WHAT, pattern, &error))
     }
+
+    /// Whether a line, without its line break, begins an event. `ranges` is room for the work.
+    pub fn begins(&self, line: &[u8], ranges: &mut Vec<Option<Range<u32>>>) -> bool {
+        match self {
+            Self::Pattern(regex) => regex.is_match(line),
+            // Rubbish stands alone: joined to the event before, it would spoil that one too.
+            Self::Layout(layout) => std::str::from_utf8(line).map_or(true, |line| layout.split(line, ranges).is_ok()),
+            Self::Indented => !matches!(line, [] | [b' ' | b'\t', ..]),
+        }
+    }
 }
 
 impl Multiline {
@@ -102,14 +112,7 @@ impl Multiline {
     }
 
     fn begins(&mut self, line: &[u8]) -> bool {
-        match &self.start {
-            MultilineStart::Pattern(regex) => regex.is_match(line),
-            // Rubbish stands alone: joined to the event before, it would spoil that one too.
-            MultilineStart::Layout(layout) => {
-                std::str::from_utf8(line).map_or(true, |line| layout.split(line, &mut self.ranges).is_ok())
-            }
-            MultilineStart::Indented => !matches!(line, [] | [b' ' | b'\t', ..]),
-        }
+        self.start.begins(line, &mut self.ranges)
     }
 
     fn append(&mut self, line: &[u8]) {

@@ -124,7 +124,7 @@ mod tests {
 
     fn lines() -> Lines {
         let keys = Some(r"blk_-?\d+".to_owned());
-        Lines { layout: LineLayout::Named("hdfs".to_owned()), keys, offset_seconds: 0 }
+        Lines { layout: LineLayout::Named("hdfs".to_owned()), keys, offset_seconds: 0, multiline: None }
     }
 
     fn decode(records: &[(Option<&str>, String)]) -> Decoded {

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::join::{Join, Joined};
 use super::pipeline::Settings;
 use super::schema::SchemaField;
-use super::source::{Format, LineLayout, Lines};
+use super::source::{Format, LineLayout, LineStart, Lines};
 use super::templates::Templates;
 
 /// First of all that is hashed. A change of what follows needs another number, and throws all state away.
@@ -76,6 +76,7 @@ fn add_lines(facts: &mut Facts, lines: &Lines) {
     };
     facts.add(kind, text);
     facts.add_all("lines.keys", lines.keys.as_deref());
+    facts.add_all("lines.multiline", lines.multiline.as_ref().map(LineStart::written));
     facts.add("lines.utc_offset", &lines.offset_seconds.to_string());
 }
 

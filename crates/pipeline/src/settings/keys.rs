@@ -43,7 +43,7 @@ pub(super) const SOURCE: &[&str] = &[
     "lines",
 ];
 /// `[source.lines]`
-pub(super) const LINES: &[&str] = &["layout", "pattern", "example", "keys", "utc_offset"];
+pub(super) const LINES: &[&str] = &["layout", "pattern", "example", "keys", "utc_offset", "multiline"];
 /// `[templates]`
 pub(super) const TEMPLATES: &[&str] = &[
     "column",

@@ -70,7 +70,7 @@ pub use outputs::{Outputs, Role, Topics};
 pub use pipeline::{FILE_BYTES_MAX, Overrides, Pipeline, Settings, Variables};
 pub use schema::{FieldType, SchemaField};
 pub use secret::Secret;
-pub use source::{Csv, Format, LINE, LineLayout, Lines, Source};
+pub use source::{Csv, Format, LINE, LineLayout, LineStart, Lines, Source};
 pub use storage::{Models, State};
 pub use templates::{PARAMETER, TEMPLATE, TEMPLATE_CODE, TEMPLATE_NEW, TEMPLATE_TEXT, Templates};
 pub use units::{format_size, parse_size};

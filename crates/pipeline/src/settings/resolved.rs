@@ -138,6 +138,7 @@ fn write_lines(text: &mut Text, lines: &Lines) {
         LineLayout::Example(example) => text.set_text("example", example),
     }
     lines.keys.iter().for_each(|keys| text.set_text("keys", keys));
+    lines.multiline.iter().for_each(|start| text.set_text("multiline", start.written()));
     let (sign, seconds) = (if lines.offset_seconds < 0 { '-' } else { '+' }, lines.offset_seconds.abs());
     text.set_text("utc_offset", &format!("{sign}{:02}:{:02}", seconds / 3600, seconds % 3600 / 60));
 }

@@ -1,4 +1,4 @@
-use lapwing_logs::{FieldKind, Keys, Layout, LayoutError};
+use lapwing_logs::{FieldKind, Keys, Layout, LayoutError, MultilineStart};
 use lapwing_vocabulary::time::{MINUTE, SECOND};
 
 use super::keys;
@@ -87,6 +87,30 @@ pub struct Lines {
     pub keys: Option<String>,
     /// Zone of times that name none. Units: seconds east of UTC.
     pub offset_seconds: i32,
+    /// Which lines of a file begin an event; `None`: each.
+    pub multiline: Option<LineStart>,
+}
+
+/// Which lines of a file begin an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineStart {
+    /// Those that fit the layout.
+    Layout,
+    /// Those that are not indented.
+    Indented,
+    /// Those that this expression matches.
+    Pattern(String),
+}
+
+impl LineStart {
+    /// As it is written in the file.
+    pub fn written(&self) -> &str {
+        match self {
+            Self::Layout => "layout",
+            Self::Indented => "indented",
+            Self::Pattern(pattern) => pattern,
+        }
+    }
 }
 
 /// What says how a line begins.
@@ -110,6 +134,17 @@ impl Lines {
             LineLayout::Example(example) => Layout::example(example),
         };
         Ok(layout?.with_offset(self.offset_seconds))
+    }
+
+    /// Says which lines begin an event; `None` if each does.
+    /// Errors: what is wrong with the layout or the pattern.
+    pub fn start(&self) -> Result<Option<MultilineStart>, LayoutError> {
+        Ok(match &self.multiline {
+            None => None,
+            Some(LineStart::Layout) => Some(MultilineStart::Layout(self.compile()?)),
+            Some(LineStart::Indented) => Some(MultilineStart::Indented),
+            Some(LineStart::Pattern(pattern)) => Some(MultilineStart::pattern(pattern)?),
+        })
     }
 
     /// The columns that a line gives: the fields of its layout, the key if the line is searched for it, and the line.
@@ -222,7 +257,21 @@ fn read_lines(section: &Section<'_>, is_used: bool) -> Lines {
         }
     });
     let layout = first.as_ref().map_or(LineLayout::Named("plain".to_owned()), |(_, layout)| layout.clone());
-    let lines = Lines { layout, keys, offset_seconds: offset.unwrap_or(0) };
+    let multiline = section.field("multiline").and_then(|field| {
+        let text = field.text()?;
+        Some(match text.as_str() {
+            "layout" => LineStart::Layout,
+            "indented" => LineStart::Indented,
+            _ => match MultilineStart::pattern(&text) {
+                Ok(_) => LineStart::Pattern(text),
+                Err(error) => {
+                    let hint = "\"layout\", \"indented\", or an expression such as '^\\d{4}-'".to_owned();
+                    return field.refuse(format!("`{}`: {error}", field.path()), hint);
+                }
+            },
+        })
+    });
+    let lines = Lines { layout, keys, offset_seconds: offset.unwrap_or(0), multiline };
     if let (Some((field, _)), Err(error)) = (&first, lines.compile()) {
         section.report.add(&field.place, format!("`{}`: {error}", field.path()), None);
     }
