@@ -14,3 +14,9 @@ pub use keys::Keys;
 pub use layout::{FieldKind, Layout, LayoutError, LayoutField, LineMisfit};
 pub use multiline::{LinesCut, Multiline, MultilineStart};
 pub use time::TimeMisfit;
+/// Which print statement a message came from: known templates, and learned ones.
+pub mod template;
+
+pub use template::{
+    Mask, Miner, MinerCounts, SeedTemplate, Taken, Template, TemplateError, TemplateSpec, read_seed, write_seed,
+};
