@@ -83,9 +83,10 @@ fn schema(settings: &Pipeline, inputs: &Inputs, header: Option<&[String]>) -> Re
         return Err(Failure::new(CONFIGURATION, text));
     }
     let records = sample.iter().map(Vec::as_slice);
+    let time = settings.source.time.as_deref().unwrap_or_default();
     let schema = match (&settings.source.format, header) {
-        (Format::Csv(csv), Some(header)) => infer_csv(records, header, csv.delimiter, &settings.source.time),
-        _ => infer_json(records, &settings.source.time),
+        (Format::Csv(csv), Some(header)) => infer_csv(records, header, csv.delimiter, time),
+        _ => infer_json(records, time),
     };
     if schema.fields.is_empty() {
         let text =

@@ -142,7 +142,8 @@ impl Plan {
         }
         joins.iter_mut().for_each(|join| join.narrow(&read));
         let mut decoded = read;
-        decoded.extend([settings.source.key.clone(), settings.source.time.clone()]);
+        decoded.push(settings.source.key.clone());
+        decoded.extend(settings.source.time.clone());
         decoded.extend(joins.iter().map(|join| join.settings.on.clone()));
         let decode = decode_options(&settings, schema.narrowed(&decoded), header);
         Decoder::new(decode.clone()).map_err(|fault| RunError::Plan(vec![format!("[source] {fault}")]))?;
@@ -294,7 +295,7 @@ fn decode_options(settings: &Settings, schema: Schema, header: Option<Vec<String
         schema,
         format,
         key: settings.source.key.clone(),
-        time: Some(settings.source.time.clone()),
+        time: settings.source.time.clone(),
         max_future_micros: settings.source.max_future_micros,
         max_record_bytes: settings.max_record_bytes,
     }
@@ -447,7 +448,7 @@ fn numeric_inputs(settings: &Settings, rows: &ArrowSchema, graph: &Graph, exclud
     let named = [&source.id, &settings.train.label];
     let known = |name: &String| {
         let is_named = named.iter().any(|column| column.as_ref() == Some(name));
-        *name == source.key || *name == source.time || is_named || exclude.contains(name)
+        *name == source.key || source.time.as_ref() == Some(name) || is_named || exclude.contains(name)
     };
     let encoded = |name: &String| settings.encode.iter().any(|(column, _)| column == name);
     let columns = rows.fields().iter().filter(|field| is_number(field) || encoded(field.name()));

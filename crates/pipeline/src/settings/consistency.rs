@@ -8,7 +8,7 @@ use super::outputs::Role;
 use super::pipeline::Settings;
 use super::report::Report;
 use super::schema::{FieldType, SchemaField};
-use super::source::{Format, LINE};
+use super::source::{APPEND, Format, LINE};
 use super::templates::Templates;
 use super::units::is_topic_name;
 use super::window::{WINDOW_END, WINDOW_EVENTS, WINDOW_SECONDS, WINDOW_START, Window};
@@ -34,6 +34,7 @@ pub(super) fn check(settings: &Settings, report: &Report<'_>) {
     check_topic(settings, report);
     check_topics_differ(settings, report);
     check_repartition(settings, report);
+    check_time(settings, report);
     check_internal_topics(settings, report);
     check_enriched_extras(settings, report);
     join_fit::check(settings, report);
@@ -96,6 +97,16 @@ fn check_topic(settings: &Settings, report: &Report<'_>) {
     {
         let hint = "the topic that is read; only with [connect.files] it may be left out".to_owned();
         report.add(&report.key_place(&["source"]), "`source.topic` is missing".to_owned(), hint);
+    }
+}
+
+/// Files do not keep the time of an append: they would be read differently again.
+fn check_time(settings: &Settings, report: &Report<'_>) {
+    let is_of_append = settings.source.time.is_none() && report.is_given(&["source", "time"]);
+    if is_of_append && matches!(settings.connect, Connect::Files(_)) {
+        let message = format!("`source.time` is {APPEND:?}, but the lines of files are not appended to a topic");
+        let hint = "name the field that holds event time".to_owned();
+        report.add(&report.value_place(&["source", "time"]), message, hint);
     }
 }
 
@@ -223,7 +234,7 @@ fn check_templates(templates: &Templates, declared: &[Column<'_>], report: &Repo
 fn check_source_fields(settings: &Settings, declared: &[Column<'_>], report: &Report<'_>) {
     let source = &settings.source;
     let fields =
-        [("key", Some(source.key.as_str())), ("time", Some(source.time.as_str())), ("id", source.id.as_deref())];
+        [("key", Some(source.key.as_str())), ("time", source.time.as_deref()), ("id", source.id.as_deref())];
     for (role, field) in fields {
         let Some(field) = field.filter(|field| !field.is_empty()) else {
             continue;

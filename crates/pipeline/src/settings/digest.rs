@@ -54,7 +54,7 @@ fn add_source(facts: &mut Facts, settings: &Settings) {
     let source = &settings.source;
     add_format(facts, &source.format);
     facts.add("key", &source.key);
-    facts.add("time", &source.time);
+    facts.add_all("time", source.time.as_deref());
 }
 
 fn add_format(facts: &mut Facts, format: &Format) {

@@ -13,7 +13,7 @@ use super::join::{Join, Joined};
 use super::outputs::{Outputs, Topics};
 use super::pipeline::Settings;
 use super::schema::SchemaField;
-use super::source::{Format, LineLayout, Lines, Source};
+use super::source::{APPEND, Format, LineLayout, Lines, Source};
 use super::templates::Templates;
 use super::units::{format_size, show_duration};
 use super::window::Window;
@@ -113,7 +113,7 @@ fn write_source(text: &mut Text, source: &Source) {
     }
     text.set_text("format", source.format.name());
     text.set_text("key", &source.key);
-    text.set_text("time", &source.time);
+    text.set_text("time", source.time.as_deref().unwrap_or(APPEND));
     if let Some(id) = &source.id {
         text.set_text("id", id);
         text.set_duration("dedup", source.dedup_micros);

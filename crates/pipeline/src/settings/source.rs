@@ -9,6 +9,9 @@ use super::units::{YEAR, is_topic_name};
 /// Rule for the names of topics, in words.
 pub(super) const TOPIC_RULE: &str = "a topic's name has 1 to 249 letters, digits, dots, underscores and hyphens";
 
+/// Stands for the moment at which a record was appended, where no field holds its time.
+pub(super) const APPEND: &str = "@append";
+
 /// Column that holds a line of a log as it was read.
 pub const LINE: &str = "line";
 
@@ -27,8 +30,8 @@ pub struct Source {
     pub format: Format,
     /// Field, or path of the field, that holds the entity.
     pub key: String,
-    /// Field, or path of the field, that holds event time.
-    pub time: String,
+    /// Field, or path of the field, that holds event time; `None` takes the moment at which the record was appended.
+    pub time: Option<String>,
     /// Field, or path of the field, that identifies the event.
     pub id: Option<String>,
     /// For how long repeats of an id are recognised, in event time; 0 not at all. Units: microseconds.
@@ -177,7 +180,7 @@ pub(super) fn read(root: &Section<'_>, pipeline: &str) -> Source {
         topic: section.field("topic").and_then(topic_name),
         format: source_format(&section),
         key: required("key", "the field that holds the entity, such as key = \"host_id\"").unwrap_or_default(),
-        time: required("time", "the field that holds event time, such as time = \"utc\"").unwrap_or_default(),
+        time: required("time", "the field that holds event time, such as time = \"utc\"").filter(|time| time != APPEND),
         id: field("id"),
         dedup_micros: section.duration_or("dedup", 0..=YEAR, DEDUP_MICROS),
         dedup_ids: section.integer_or("dedup_ids", 1..=1_000_000_000, DEDUP_IDS) as usize,
