@@ -101,8 +101,8 @@ fn read_texts(section: &Section<'_>) -> Option<(String, Texts)> {
     }
     let number = |name: &str, most: i64, default: i64| texts.integer_or(name, 1..=most, default) as usize;
     let kept = Texts {
-        events: number("events", Texts::EVENTS_MAX as i64, 16),
-        bytes: number("bytes", Texts::BYTES_MAX as i64, 256),
+        events: number("events", 32, 16),
+        bytes: number("bytes", 4_096, 256),
     };
     Some((texts.text_or("column", LINE), kept))
 }
@@ -187,7 +187,7 @@ fn read_column(field: &Field<'_>, templates: Option<&Templates>) -> Option<Windo
         _ => Vec::new(),
     };
     let length = match measure {
-        WindowMeasure::Sequence => section.integer_or("length", 1..=WindowColumn::LENGTH_MAX as i64, 64) as usize,
+        WindowMeasure::Sequence => section.integer_or("length", 1..=256, 64) as usize,
         _ => 0,
     };
     Some(WindowColumn { name: field.name.clone(), measure: *measure, column, labels, length })
