@@ -32,10 +32,17 @@ fn main() {
 fn spec(kind: WindowKind) -> ScoredWindowSpec {
     let measures = [WindowMeasure::Count, WindowMeasure::Sum, WindowMeasure::Max, WindowMeasure::Std];
     let column = |measure: WindowMeasure| {
-        let column = (measure != WindowMeasure::Count).then(|| "bytes".to_owned());
-        WindowColumn { name: measure.name().to_owned(), measure, column }
+        let column = (measure != WindowMeasure::Count).then_some("bytes");
+        WindowColumn::new(measure.name(), measure, column)
     };
-    ScoredWindowSpec { kind, allowed_lateness_micros: 0, early_micros: None, columns: measures.map(column).to_vec() }
+    ScoredWindowSpec {
+        kind,
+        allowed_lateness_micros: 0,
+        early_micros: None,
+        columns: measures.map(column).to_vec(),
+        events_min: 1,
+        texts: None,
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a program that measures is the edge that owns the clock")]
@@ -51,7 +58,7 @@ fn measure(name: &str, kind: WindowKind) {
             let time = 1_700_000_000_000_000 + event as i64 * BETWEEN_MICROS;
             let inputs = [(seed >> 40) as f64];
             let key = &keys[(seed >> 33) as usize % ENTITIES];
-            let arrival = Arrival { key, time: EventTime(time), offset: event as i64, inputs: &inputs };
+            let arrival = Arrival { key, time: EventTime(time), offset: event as i64, inputs: &inputs, text: None };
             windows.observe(arrival, Some(EventTime(time - LAG_MICROS)), &mut out);
             rows += black_box(&out).len();
             out.clear();

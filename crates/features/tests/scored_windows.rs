@@ -218,7 +218,7 @@ fn what_cannot_be_computed_is_refused_with_the_remedy() {
     assert!(fault(&spec(tumbling(10), -1, None)).unwrap_err().contains("between 0us and 366d"));
     assert!(fault(&spec(tumbling(10), 367 * DAY / SECOND, None)).unwrap_err().contains("allowed_lateness"));
     let with = |columns: Vec<WindowColumn>| ScoredWindowSpec { columns, ..spec(tumbling(10), 0, None) }.check();
-    let column = |name: &str, measure| WindowColumn { name: name.to_owned(), measure, column: None };
+    let column = |name: &str, measure| WindowColumn::new(name, measure, None);
     let count = column("n", WindowMeasure::Count);
     assert_eq!(with(Vec::new()), Err(ScoredWindowError::NoColumns));
     assert_eq!(with(vec![column("", WindowMeasure::Count)]), Err(ScoredWindowError::EmptyName { number: 1 }));
@@ -234,8 +234,8 @@ fn bytes_of_other_windows_or_another_format_are_refused() {
     assert!(fault(spec(tumbling(20), 0, None), &bytes).contains("of another kind or have other columns"));
     assert!(ScoredWindows::decode(spec(tumbling(10), 99, Some(1)), 10, &bytes).is_ok());
     let mut newer = bytes.clone();
-    newer[0] = 2;
-    assert!(fault(spec(tumbling(10), 0, None), &newer).contains("format version 2 is not known"));
+    newer[0] = 3;
+    assert!(fault(spec(tumbling(10), 0, None), &newer).contains("format version 3 is not known"));
     let longer = [bytes.as_slice(), &[0]].concat();
     assert!(fault(spec(tumbling(10), 0, None), &longer).contains("bytes left over"));
 }
@@ -263,8 +263,7 @@ fn states_of_version_1_stay_readable() {
     ];
     for (kind, bytes) in stored {
         let (spec, windows) = golden(kind);
-        assert_eq!(windows.encode(), bytes);
-        assert_eq!(ScoredWindows::decode(spec, 100, bytes).unwrap().encode(), bytes);
+        assert_eq!(ScoredWindows::decode(spec, 100, bytes).unwrap().encode(), windows.encode());
     }
 }
 
@@ -273,7 +272,7 @@ fn before_there_is_a_watermark_nothing_is_told_and_nothing_is_too_late() {
     let mut windows = ScoredWindows::new(spec(tumbling(10), 0, None), 10).unwrap();
     let mut out = Vec::new();
     for second in [100, 0] {
-        let arrival = Arrival { key: "a", time: EventTime(second * SECOND), offset: 0, inputs: &[1.0] };
+        let arrival = Arrival { key: "a", time: EventTime(second * SECOND), offset: 0, inputs: &[1.0], text: None };
         assert_eq!(windows.observe(arrival, None, &mut out), TAKEN);
     }
     assert_eq!((out.len(), windows.len(), windows.columns().len(), windows.names().len()), (0, 2, 1, 10));

@@ -237,7 +237,7 @@ proptest! {
         let mut driver = Driver::new(spec, 0);
         for (time, moves) in times {
             let arrival =
-                lapwing_features::Arrival { key: "a", time: EventTime(time), offset: time, inputs: &[] };
+                lapwing_features::Arrival { key: "a", time: EventTime(time), offset: time, inputs: &[], text: None };
             let watermark = moves.then_some(EventTime(time));
             driver.windows.observe(arrival, watermark, &mut driver.rows);
             driver.windows.inspect("a");

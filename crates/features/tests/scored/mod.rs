@@ -42,17 +42,15 @@ pub(crate) const MEASURES: [WindowMeasure; 9] = [
 ];
 
 pub(crate) fn spec(kind: WindowKind, lateness_seconds: i64, early_seconds: Option<i64>) -> ScoredWindowSpec {
-    let mut columns = vec![WindowColumn { name: "events".into(), measure: WindowMeasure::Count, column: None }];
-    columns.extend(MEASURES.map(|measure| WindowColumn {
-        name: measure.name().to_owned(),
-        measure,
-        column: Some("x".into()),
-    }));
+    let mut columns = vec![WindowColumn::new("events", WindowMeasure::Count, None)];
+    columns.extend(MEASURES.map(|measure| WindowColumn::new(measure.name(), measure, Some("x"))));
     ScoredWindowSpec {
         kind,
         allowed_lateness_micros: lateness_seconds * SECOND,
         early_micros: early_seconds.map(|early| early * SECOND),
         columns,
+        events_min: 1,
+        texts: None,
     }
 }
 
@@ -100,7 +98,7 @@ impl Driver {
     pub(crate) fn observe(&mut self, event: &Ev) -> Placement {
         let watermark = self.watermark(event);
         let Ev { key, offset, value, .. } = event;
-        let arrival = Arrival { key, time: EventTime(event.time()), offset: *offset, inputs: &[*value] };
+        let arrival = Arrival { key, time: EventTime(event.time()), offset: *offset, inputs: &[*value], text: None };
         self.windows.observe(arrival, Some(watermark), &mut self.rows)
     }
 

@@ -288,6 +288,7 @@ fn row(cut: &Cut, cause: Cause, told: Option<&Told>) -> Closed {
         last_offset,
         offsets,
         values: values(&cut.events),
+        texts: Vec::new(),
         before: told.map(|told| told.values.clone()),
     }
 }
@@ -304,6 +305,7 @@ fn withdrawn((key, start): &(String, i64), told: Told, values: Vec<f64>) -> Clos
         last_offset: 0,
         offsets: Vec::new(),
         values,
+        texts: Vec::new(),
         before: Some(told.values),
     }
 }
