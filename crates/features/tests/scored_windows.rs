@@ -8,7 +8,7 @@ use lapwing_features::{
 };
 use lapwing_vocabulary::EventTime;
 use lapwing_vocabulary::time::{DAY, SECOND};
-use scored::{Driver, all_near, count, ev, session, sliding, spec, tumbling};
+use scored::{Driver, all_near, count, ev, full, session, sliding, spec, tumbling};
 
 const TAKEN: Placement = Placement::Taken { amended: false };
 const AMENDED: Placement = Placement::Taken { amended: true };
@@ -241,9 +241,7 @@ fn bytes_of_other_windows_or_another_format_are_refused() {
 }
 
 /// The state of which the golden files hold the bytes.
-fn golden(kind: WindowKind) -> (ScoredWindowSpec, ScoredWindows) {
-    let early = (!matches!(kind, WindowKind::Sliding { .. })).then_some(7);
-    let spec = spec(kind, 30, early);
+fn golden(spec: &ScoredWindowSpec) -> ScoredWindows {
     let mut driver = Driver::new(spec.clone(), 5);
     for (offset, second) in [0, 3, 9, 2, 22, 14, 30, 18, 1, 33].into_iter().enumerate() {
         let key = ["ä", "b"][offset % 2];
@@ -252,18 +250,32 @@ fn golden(kind: WindowKind) -> (ScoredWindowSpec, ScoredWindows) {
     (0..70).for_each(|offset| {
         driver.observe(&ev("many", 30, 100 + offset, offset as f64));
     });
-    (spec, driver.windows)
+    driver.windows
 }
 
 #[test]
 fn states_of_version_1_stay_readable() {
-    let stored: [(WindowKind, &[u8]); 2] = [
-        (session(4, Some(20)), include_bytes!("scored/sessions_v1.bin")),
-        (sliding(20, 5), include_bytes!("scored/sliding_v1.bin")),
+    let stored: [(ScoredWindowSpec, &[u8]); 2] = [
+        (spec(session(4, Some(20)), 30, Some(7)), include_bytes!("scored/sessions_v1.bin")),
+        (spec(sliding(20, 5), 30, None), include_bytes!("scored/sliding_v1.bin")),
     ];
-    for (kind, bytes) in stored {
-        let (spec, windows) = golden(kind);
-        assert_eq!(ScoredWindows::decode(spec, 100, bytes).unwrap().encode(), windows.encode());
+    for (spec, bytes) in stored {
+        let read = ScoredWindows::decode(spec.clone(), 100, bytes).unwrap();
+        assert_eq!(read.encode(), golden(&spec).encode());
+    }
+}
+
+#[test]
+fn states_of_version_2_stay_readable() {
+    let few = |kind, early| ScoredWindowSpec { events_min: 2, ..full(spec(kind, 30, early)) };
+    let stored: [(ScoredWindowSpec, &[u8]); 2] = [
+        (few(session(4, Some(20)), Some(7)), include_bytes!("scored/sessions_v2.bin")),
+        (few(sliding(20, 5), None), include_bytes!("scored/sliding_v2.bin")),
+    ];
+    for (spec, bytes) in stored {
+        let windows = golden(&spec);
+        assert!(windows.small() > 0 && windows.encode() == bytes);
+        assert_eq!(ScoredWindows::decode(spec, 100, bytes).unwrap().encode(), bytes);
     }
 }
 

@@ -189,7 +189,8 @@ impl Entity {
         }
         let reopened = window.phase == Phase::Told;
         if reopened {
-            window.phase = Phase::Reopened;
+            // Of one that gave no row there is nothing to amend.
+            window.phase = if window.rows > 0 { Phase::Reopened } else { Phase::Open };
         }
         if is_new || reopened {
             agenda.closing.push(end, &self.key, window.start);

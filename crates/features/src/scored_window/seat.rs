@@ -10,7 +10,7 @@ pub(super) enum Phase {
     Open,
     /// It has ended and been told, unless it had too few events; kept to be amended.
     Told,
-    /// It had ended, and a late event has made it go on.
+    /// It had ended and been told, and a late event has made it go on.
     Reopened,
 }
 

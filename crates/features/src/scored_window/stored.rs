@@ -204,7 +204,8 @@ fn read_window(reader: &mut Reader, cut: Cut, rules: &Rules) -> Result<Window, S
     let rows = reader.u32()?;
     let values = rules.layout.width;
     let told = reader.option(|reader| (0..values).map(|_| reader.f64()).collect::<Result<_, _>>())?;
-    reader.check((rows > 0) == told.is_some(), "a window of which it is not clear whether it has been told")?;
+    let agree = (rows > 0) == told.is_some() && (phase != Phase::Reopened || rows > 0);
+    reader.check(agree, "a window of which it is not clear whether it has been told")?;
     let early_due = reader.option(read_time)?;
     let totals = read_totals(reader, &rules.layout)?;
     Ok(Window { start, last, phase, rows, told, early_due, totals })
