@@ -50,8 +50,8 @@ pub use lateness::{Advice, Lateness, Quantiles, advise, disorder_micros};
 pub use layout::{CarryOver, Layout};
 pub use parts::SURPRISE_MAX;
 pub use scored_window::{
-    Arrival, Cause, Closed, OpenWindow, Placement, ScoredWindowError, ScoredWindowSpec, ScoredWindows, WindowColumn,
-    WindowKind, WindowMeasure,
+    Arrival, Cause, Closed, OpenWindow, Placement, ScoredWindowError, ScoredWindowSpec, ScoredWindows, Texts,
+    WindowColumn, WindowKind, WindowMeasure, WindowText,
 };
 pub use spec::{FeatureSpec, Fill, Learn, Measure, Nulls, Over, Season};
 pub use watermark::{Idle, Timeliness, Watermark, idle_tick};
