@@ -36,7 +36,7 @@ pub use error::ProduceError;
 pub use logs::{Logs, LogsOptions};
 pub use pace::TokenBucket;
 pub use produced::{Label, Produced};
-pub use replay::{Malformed, Order, Replay, ReplayFormat, ReplayOptions};
+pub use replay::{Malformed, Order, Replay, ReplayCounts, ReplayFormat, ReplayOptions};
 pub use telemetry::{Anomaly, AnomalyKind, AnomalyOptions, Telemetry, TelemetryOptions, hosts_csv};
 pub use transactions::{Transactions, TransactionsOptions};
 pub use volume::Volume;
