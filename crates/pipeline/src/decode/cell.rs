@@ -94,7 +94,7 @@ pub(super) fn read_int(cell: Cell, record: &[u8]) -> Result<Read<i64>, Unfit> {
                 (_, value) => value.or_else(|| whole(text)).map(Read::coerced).ok_or(Unfit),
             }
         }
-        Shape::Escaped | Shape::Nested => Err(Unfit),
+        Shape::Escaped | Shape::Nested | Shape::Moment => Err(Unfit),
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) fn read_float(cell: Cell, record: &[u8]) -> Result<Read<f64>, Unfit> 
             let value = finite(text).ok_or(Unfit)?;
             Ok(if cell.shape == Shape::Untyped { Read::plain(value) } else { Read::coerced(value) })
         }
-        Shape::Escaped | Shape::Nested => Err(Unfit),
+        Shape::Escaped | Shape::Nested | Shape::Moment => Err(Unfit),
     }
 }
 
@@ -128,7 +128,7 @@ pub(super) fn read_bool(cell: Cell, record: &[u8]) -> Result<Read<bool>, Unfit> 
             text if means_missing(text) => Ok(Read::COERCED_NULL),
             _ => Err(Unfit),
         },
-        Shape::Decimal | Shape::Escaped | Shape::Nested => Err(Unfit),
+        Shape::Decimal | Shape::Escaped | Shape::Nested | Shape::Moment => Err(Unfit),
     }
 }
 
@@ -254,7 +254,9 @@ fn unicode_escape(bytes: &[u8]) -> Result<(char, usize), Unfit> {
 
 /// How a value is described in messages.
 pub(super) fn describe(cell: Cell, record: &[u8], kind: Kind) -> String {
-    let shown: String = String::from_utf8_lossy(cell.bytes(record)).chars().take(40).collect();
+    // A moment stands in place of its bounds, and fits every column of times: there is nothing to show of it.
+    let bytes = if cell.shape == Shape::Moment { b"a time" } else { cell.bytes(record) };
+    let shown: String = String::from_utf8_lossy(bytes).chars().take(40).collect();
     let wanted = match kind {
         Kind::Int => "a whole number of 64 bits",
         Kind::Float => "a finite number",

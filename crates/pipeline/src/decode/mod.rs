@@ -183,33 +183,33 @@ impl Decoder {
                 value
             }
         };
-        let misfit = |misfit: columns::Misfit, cells: &[Cell]| {
-            let field = &self.options.schema.fields[misfit.column];
+        let (schema, event_time) = (&self.options.schema, self.time);
+        let misfit = |misfit: columns::Misfit, cells: &[Cell], fields: &[u8]| {
+            let field = &schema.fields[misfit.column];
             let what = cell::describe(cells[misfit.column], fields, field.kind);
-            let reason = if Some(misfit.column) == self.time { Reason::MissingTime } else { Reason::WrongType };
+            let reason = if Some(misfit.column) == event_time { Reason::MissingTime } else { Reason::WrongType };
             (reason, format!("field `{}` {what}", field.name))
         };
-        let mut coerced = self.columns.push(&self.cells, fields).map_err(|fault| misfit(fault, &self.cells))?;
-        let time = match self.check_row(records.timestamp(index)) {
-            Ok(time) => time,
-            Err(refusal) => {
-                self.columns.pop();
-                return Err(refusal);
-            }
-        };
+        let pushed = self.columns.push(&self.cells, fields);
+        let mut coerced = pushed.map_err(|fault| misfit(fault, &self.cells, fields))?;
         for row in 1..rows {
             if let Reader::Lines(splitter) = &self.reader {
                 splitter.choose(row, &mut self.cells);
             }
-            // Only the key differs, and a batch has room for its text as it had for the first.
             match self.columns.push(&self.cells, value) {
                 Ok(count) => coerced += count,
                 Err(fault) => {
                     (0..row).for_each(|_| self.columns.pop());
-                    return Err(misfit(fault, &self.cells));
+                    return Err(misfit(fault, &self.cells, value));
                 }
             }
         }
+        // The rows of a line differ in their key alone, and each has one.
+        let time = self.check_row(records.timestamp(index));
+        if time.is_err() {
+            (0..rows).for_each(|_| self.columns.pop());
+        }
+        let time = time?;
         Ok(Taken { time, coerced, rows, keys_cut })
     }
 
