@@ -53,7 +53,7 @@ fn a_sequence_holds_the_oldest_values_however_they_come() {
 
 #[test]
 fn a_span_goes_from_the_oldest_to_the_newest_event_that_has_a_value() {
-    let span = |column| WindowColumn::new(column.unwrap_or("all"), WindowMeasure::Span, column);
+    let span = |column: Option<&str>| WindowColumn::new(column.unwrap_or("all"), WindowMeasure::Span, column);
     let mut driver = Driver::new(with(session(60, None), 0, vec![span(Some("x")), span(None)]), 50);
     for (offset, (second, value)) in [(30, 1.0), (2, f64::NAN), (12, 1.0)].into_iter().enumerate() {
         driver.observe(&ev("a", second, offset as i64, value));

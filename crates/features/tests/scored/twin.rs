@@ -206,7 +206,8 @@ impl Twin {
     /// The first event that the last row of a window does not hold sets the time of its next early row.
     fn note_early(&mut self, cuts: &[Cut], event: &Ev) {
         let Some(early) = self.spec.early_micros else { return };
-        for cut in cuts.iter().filter(|cut| holds(cut, event) && !self.is_small(cut)) {
+        let told: Vec<&Cut> = cuts.iter().filter(|cut| holds(cut, event) && !self.is_small(cut)).collect();
+        for cut in told {
             let begins = |start: i64| start == cut.start || cut.events.iter().any(|held| held.time() == start);
             let inside = |name: &(String, i64)| name.0 == cut.key && begins(name.1);
             let joined = self.due.iter().filter(|(name, _)| inside(name)).map(|(_, due)| *due).min();
