@@ -68,8 +68,8 @@ pub struct ProduceArgs {
     /// one). A line that names several keys comes once for each; one that names none is malformed.
     #[arg(long, requires = "file", conflicts_with = "output")]
     pub key_pattern: Option<String>,
-    /// Regular expression that the first line of a record matches, such as '^\d{4}-'; raw lines that do not match belong
-    /// to the record before, up to 500 lines and 1 MiB.
+    /// Regular expression that the first line of a record matches, such as '^\d{4}-'; raw lines that do not match
+    /// belong to the record before, up to 500 lines and 1 MiB.
     #[arg(long, requires = "file")]
     pub multiline_start: Option<String>,
     /// Seed of every draw.
@@ -97,7 +97,7 @@ pub struct ProduceArgs {
     /// 6h of logs.
     #[arg(long)]
     pub span: Option<String>,
-    /// Scenario events per second of event time; of logs blocks, each of which makes some 22 lines. Default: 100 of
+    /// Scenario events per second of event time; of logs blocks, each of which makes some 20 lines. Default: 100 of
     /// telemetry, 0.1 of transactions, 1 of logs.
     #[arg(long)]
     pub density: Option<f64>,
@@ -116,7 +116,7 @@ pub enum Scenario {
     Telemetry,
     /// Card payments of thousands of customers, with tested, stolen and copied cards, and accounts milked for days.
     Transactions,
-    /// Raw lines of a cluster file system, with failed writes, lost and redundant copies, and what no one has said before.
+    /// Raw lines of a cluster file system, with failed writes, lost and redundant copies, and words never heard before.
     Logs,
 }
 

@@ -115,7 +115,6 @@ impl Message {
     };
 
     /// How it is written.
-    #[rustfmt::skip] // A table, a message a row.
     pub(crate) fn form(self) -> Form {
         let (source, text) = match self {
             Self::ExistsAlready => (DATA_SET_WARNS, "{node}:Adding an already existing block {block}"),
@@ -124,36 +123,74 @@ impl Message {
             Self::ServeFailed => (XCEIVER_WARNS, "{node}:Got exception while serving {block} to /{other_ip}:"),
             Self::Receiving => (XCEIVER, "Receiving block {block} src: /{other_ip}:{port} dest: /{node}"),
             Self::Copied => (XCEIVER, "Received block {block} src: /{other_ip}:{port} dest: /{node} of size {bytes}"),
-            Self::WriteFailed => (XCEIVER, "writeBlock {block} received exception java.io.IOException: Could not read from stream"),
+            Self::WriteFailed => {
+                (XCEIVER, "writeBlock {block} received exception java.io.IOException: Could not read from stream")
+            }
             Self::Interrupted => (RESPONDER, "PacketResponder {number} for block {block} Interrupted."),
             Self::Received => (RESPONDER, "Received block {block} of size {bytes} from /{other_ip}"),
             Self::ResponderFailed => (RESPONDER, "PacketResponder {block} {number} Exception java.io.EOFException"),
             Self::Terminating => (RESPONDER, "PacketResponder {number} for block {block} terminating"),
             Self::MirrorFailed => (RECEIVER, "{node}:Exception writing block {block} to mirror {other}"),
             Self::EmptyPacket => (RECEIVER, "Receiving empty packet for block {block}"),
-            Self::ReceiveFailed => (RECEIVER, "Exception in receiveBlock for block {block} java.io.IOException: Connection reset by peer"),
-            Self::OffsetChanged => (RECEIVER, "Changing block file offset of block {block} from {number} to 0 meta file offset to 7"),
+            Self::ReceiveFailed => {
+                (RECEIVER, "Exception in receiveBlock for block {block} java.io.IOException: Connection reset by peer")
+            }
+            Self::OffsetChanged => {
+                (RECEIVER, "Changing block file offset of block {block} from {number} to 0 meta file offset to 7")
+            }
             Self::Transmitted => (TRANSFER, "{node}:Transmitted block {block} to /{other}"),
-            Self::TransferFailed => (TRANSFER_WARNS, "{node}:Failed to transfer {block} to {other} got java.net.SocketTimeoutException: timed out"),
-            Self::TransferStarted => ("INFO dfs.DataNode: ", "{node} Starting thread to transfer block {block} to {other}"),
+            Self::TransferFailed => (
+                TRANSFER_WARNS,
+                "{node}:Failed to transfer {block} to {other} got java.net.SocketTimeoutException: timed out",
+            ),
+            Self::TransferStarted => {
+                ("INFO dfs.DataNode: ", "{node} Starting thread to transfer block {block} to {other}")
+            }
             Self::Reopened => (DATA_SET, "Reopen Block {block}"),
-            Self::DeleteFailed => (DATA_SET_WARNS, "Unexpected error trying to delete block {block}. BlockInfo not found in volumeMap."),
+            Self::DeleteFailed => {
+                (DATA_SET_WARNS, "Unexpected error trying to delete block {block}. BlockInfo not found in volumeMap.")
+            }
             Self::Deleted => (DATA_SET, "Deleting block {block} file {file}"),
             Self::Allocated => (NAMES, "BLOCK* NameSystem.allocateBlock: {path}. {block}"),
             Self::Invalidated => (NAMES, "BLOCK* NameSystem.delete: {block} is added to invalidSet of {node}"),
-            Self::NoLongerNeeded => (NAMES, "BLOCK* Removing block {block} from neededReplications as it does not belong to any file."),
+            Self::NoLongerNeeded => {
+                (NAMES, "BLOCK* Removing block {block} from neededReplications as it does not belong to any file.")
+            }
             Self::AskedToCopy => (NAMES, "BLOCK* ask {node} to replicate {block} to datanode(s) {other}"),
-            Self::Stored => (NAMES, "BLOCK* NameSystem.addStoredBlock: blockMap updated: {node} is added to {block} size {bytes}"),
-            Self::StoredTwice => (NAMES_WARN, "BLOCK* NameSystem.addStoredBlock: Redundant addStoredBlock request received for {block} on {node} size {bytes}"),
-            Self::StoredWithoutFile => (NAMES, "BLOCK* NameSystem.addStoredBlock: addStoredBlock request received for {block} on {node} size {bytes} But it does not belong to any file."),
+            Self::Stored => {
+                (NAMES, "BLOCK* NameSystem.addStoredBlock: blockMap updated: {node} is added to {block} size {bytes}")
+            }
+            Self::StoredTwice => (
+                NAMES_WARN,
+                "BLOCK* NameSystem.addStoredBlock: Redundant addStoredBlock request received for {block} on {node} \
+                 size {bytes}",
+            ),
+            Self::StoredWithoutFile => (
+                NAMES,
+                "BLOCK* NameSystem.addStoredBlock: addStoredBlock request received for {block} on {node} size {bytes} \
+                 But it does not belong to any file.",
+            ),
             Self::CopyTimedOut => (MONITOR_WARNS, "PendingReplicationMonitor timed out block {block}"),
             Self::AskedToDelete => (NAMES, "BLOCK* ask {node} to delete {blocks}"),
-            Self::VolumeReadOnly => ("ERROR dfs.FSDataset: ", "Volume under {file} became read-only while {block} was open, errno 30"),
-            Self::LengthsDiffer => (NAMES_WARN, "Nodes {node} and {other} disagree on the length of {block}: {bytes} against {number}"),
-            Self::DiskSlow => ("WARN dfs.DataNode: ", "Flushing {block} took {number} ms on {node}, the disk may be failing"),
-            Self::LeaseQuarrel => ("ERROR dfs.FSNamesystem: ", "Lease on {path} is claimed by two writers, last one at {other_ip} for {block}"),
-            Self::MetaTorn => ("ERROR dfs.DataBlockScanner: ", "Metadata of {block} ends within a checksum at byte {number}"),
-            Self::SocketsExhausted => (XCEIVER_WARNS, "{node}:No socket left for {block}, {number} threads are waiting"),
+            Self::VolumeReadOnly => {
+                ("ERROR dfs.FSDataset: ", "Volume under {file} became read-only while {block} was open, errno 30")
+            }
+            Self::LengthsDiffer => {
+                (NAMES_WARN, "Nodes {node} and {other} disagree on the length of {block}: {bytes} against {number}")
+            }
+            Self::DiskSlow => {
+                ("WARN dfs.DataNode: ", "Flushing {block} took {number} ms on {node}, the disk may be failing")
+            }
+            Self::LeaseQuarrel => (
+                "ERROR dfs.FSNamesystem: ",
+                "Lease on {path} is claimed by two writers, last one at {other_ip} for {block}",
+            ),
+            Self::MetaTorn => {
+                ("ERROR dfs.DataBlockScanner: ", "Metadata of {block} ends within a checksum at byte {number}")
+            }
+            Self::SocketsExhausted => {
+                (XCEIVER_WARNS, "{node}:No socket left for {block}, {number} threads are waiting")
+            }
         };
         Form { source, text }
     }

@@ -38,8 +38,8 @@ pub struct LogsOptions {
     pub start: EventTime,
     /// Length. Units: microseconds of event time; `i64::MAX` is for ever.
     pub span_micros: i64,
-    /// Blocks allocated per second of event time, on average over a week. A block makes some 22 lines. Those of the last
-    /// half minute of the span are left out, so that all that begin are stored.
+    /// Blocks allocated per second of event time, on average over a week. A block makes some 20 lines. In the last half
+    /// minute of the span none is allocated, so that all that begin are stored.
     pub blocks_per_second: f64,
     /// A first part whose blocks are all in order, to learn from. Units: microseconds.
     pub quiet_micros: i64,

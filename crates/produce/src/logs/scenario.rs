@@ -22,7 +22,7 @@ use crate::flow::Flow;
 use crate::produced::{Label, Produced};
 use crate::week::level;
 
-/// Room for a line that names one block: they take some 130 bytes.
+/// Room for a line that names one block: they take some 140 bytes.
 const LINE_BYTES: usize = 176;
 /// Most blocks that a node is asked to delete at once, as there.
 const ASKED_MAX: usize = 100;

@@ -71,11 +71,11 @@ pub struct ReplayOptions {
     pub format: ReplayFormat,
     /// Field whose value becomes the record key; `None` is `host_id` for KDD'99, no key for others.
     pub key: Option<String>,
-    /// For raw lines: what in a line is a key, a regular expression such as `blk_-?\d+`; its first group, if it has one.
-    /// A line comes once for each key that it names; one without a key is malformed. `None`: no record has a key.
+    /// For raw lines: what in a line is a key, a regular expression such as `blk_-?\d+` (its first group, if it has
+    /// one). A line comes once for each key that it names; one without a key is malformed. `None`: no record has a key.
     pub key_pattern: Option<String>,
-    /// For raw lines: how the first line of a record begins, a regular expression. Lines that it does not match belong to
-    /// the record before, up to [`RECORD_LINES_MAX`] lines and [`RECORD_BYTES_MAX`] bytes. `None`: each line is one.
+    /// For raw lines: how the first line of a record begins, a regular expression. Lines that it does not match belong
+    /// to the record before, up to [`RECORD_LINES_MAX`] lines and [`RECORD_BYTES_MAX`] bytes. `None`: each line is one.
     ///
     /// [`RECORD_LINES_MAX`]: super::RECORD_LINES_MAX
     /// [`RECORD_BYTES_MAX`]: super::RECORD_BYTES_MAX

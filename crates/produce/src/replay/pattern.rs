@@ -2,7 +2,8 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::error::ProduceError;
 
-/// Most memory of a compiled pattern, and of the tables made while it is used: patterns come from outside. Units: bytes.
+/// Most memory of a compiled pattern, and of the tables made while it is used: patterns come from outside. Units:
+/// bytes.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
 const TABLE_BYTES_MAX: usize = 8 << 20;
 /// Most keys of one line, each of which makes a record.
@@ -10,7 +11,8 @@ pub(crate) const KEYS_MAX: usize = 1_000;
 /// Longest key. Units: bytes.
 pub(crate) const KEY_BYTES_MAX: usize = 1_024;
 
-/// Compiles a pattern. Its time is linear in the line, whatever the pattern. Errors: `Option`, under the name handed in.
+/// Compiles a pattern. It takes time linear in the line, whatever the pattern. Errors: `Option`, under the name
+/// handed in.
 pub(crate) fn compile(option: &'static str, pattern: &str) -> Result<Regex, ProduceError> {
     RegexBuilder::new(pattern)
         .size_limit(COMPILED_BYTES_MAX)
