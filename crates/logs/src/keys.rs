@@ -18,8 +18,8 @@ const PATTERN_BYTES_MAX: usize = 1_024;
 const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Matches looked at in one line. Some expressions read the line to its end for every match; this keeps that bounded.
 const MATCHES_MAX: usize = 4_096;
-/// A longer run of a class is left to the expression.
-const RUN_BYTES_MAX: usize = 4_096;
+/// A longer run of a class is left to the expression, so that near misses inside each other stay cheap.
+const RUN_BYTES_MAX: usize = 256;
 const WHAT: &str = "keys";
 
 /// The keys that a line names, such as `blk_-?\d+`.
@@ -76,7 +76,9 @@ impl Keys {
             1 => 0,
             2 => 1,
             _ => {
-                return Err(refuse("it has several groups; keep `(…)` around the key and write `(?:…)` for the others"));
+                return Err(refuse(
+                    "it has several groups; keep `(…)` around the key and write `(?:…)` for the others",
+                ));
             }
         };
         let plain = regex_syntax::parse(pattern).ok().filter(|_| group == 0).and_then(|hir| Plain::of(&hir));
@@ -229,5 +231,5 @@ pub(crate) fn regex_error(what: &'static str, pattern: &str, error: &regex::Erro
         regex::Error::CompiledTooBig(limit) => format!("it compiles to more than {limit} bytes; make it simpler"),
         other => other.to_string().lines().last().unwrap_or_default().trim().to_owned(),
     };
-    LayoutError::Regex { what, pattern: crate::time::excerpt(pattern), why }
+    LayoutError::Regex { what, pattern: pattern.to_owned(), why }
 }

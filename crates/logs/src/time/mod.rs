@@ -213,9 +213,18 @@ fn nearest_day(rest: i64, arrived_micros: i64) -> i64 {
     if arrived - day <= DAY / 2 { day } else { day + DAY }
 }
 
-/// The beginning of a text, on one line, for a message.
+/// The beginning of a text for a message: on one line, what cannot be seen written as an escape.
 pub(crate) fn excerpt(text: &str) -> String {
     let cut = text.floor_char_boundary(EXCERPT_BYTES);
-    let more = if cut < text.len() { "…" } else { "" };
-    format!("{}{more}", text[..cut].escape_debug())
+    let mut shown = String::with_capacity(EXCERPT_BYTES);
+    for c in text[..cut].chars() {
+        match c {
+            '"' | '\'' | '\\' => shown.push(c),
+            other => shown.extend(other.escape_debug()),
+        }
+    }
+    if cut < text.len() {
+        shown.push('…');
+    }
+    shown
 }
