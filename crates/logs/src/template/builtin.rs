@@ -21,8 +21,7 @@ pub(super) enum Builtin {
 }
 
 /// The names, in the order of [`Builtin::ALL`].
-pub(super) const NAMES: [&str; 10] =
-    ["url", "email", "uuid", "mac", "ip", "path", "hex", "duration", "size", "number"];
+pub(super) const NAMES: [&str; 10] = ["url", "email", "uuid", "mac", "ip", "path", "hex", "duration", "size", "number"];
 
 /// What a byte is, as a set of bits.
 pub(super) mod class {
@@ -170,7 +169,11 @@ fn email(text: &[u8]) -> usize {
     let is_end = |end: &usize| {
         let top = domain[..*end].iter().rev().take_while(|byte| is(**byte, LETTER | HEX_LETTER)).count();
         let before = &domain[..end - top];
-        top >= 2 && ends(text, local + 1 + end) && before.len() >= 2 && before.ends_with(b".") && is(before[before.len() - 2], WORD)
+        top >= 2
+            && ends(text, local + 1 + end)
+            && before.len() >= 2
+            && before.ends_with(b".")
+            && is(before[before.len() - 2], WORD)
     };
     (1..=domain.len()).rev().find(is_end).map_or(0, |end| local + 1 + end)
 }

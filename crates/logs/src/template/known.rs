@@ -105,8 +105,9 @@ impl Pattern {
             let found = match (is_first, is_last) {
                 (true, true) => (text == literal.needle()).then_some(0),
                 (true, false) => text.starts_with(literal.needle()).then_some(0),
-                (false, true) => (text.len() >= at + length && text.ends_with(literal.needle()))
-                    .then(|| text.len() - length),
+                (false, true) => {
+                    (text.len() >= at + length && text.ends_with(literal.needle())).then(|| text.len() - length)
+                }
                 (false, false) => literal.find(&text[at..]).map(|found| at + found),
             };
             let Some(found) = found else { return false };

@@ -141,7 +141,11 @@ impl Line {
                 continue;
             }
             last_start = token_start;
-            self.places.push(Place { start: place(start), end: place(at), spans: place(self.spans.len() - spans_start) });
+            self.places.push(Place {
+                start: place(start),
+                end: place(at),
+                spans: place(self.spans.len() - spans_start),
+            });
         };
         if let Some(start) = rest {
             self.add_rest(start, message);

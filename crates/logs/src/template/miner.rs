@@ -29,7 +29,7 @@ pub struct Miner {
     pub(super) tree: Tree,
     ids: HashSet<Arc<str>, FixedState>,
     /// The least and the most recently used learned template.
-    pub(super) ends: (u32, u32),
+    ends: (u32, u32),
     cache: Cache,
     line: Line,
     candidates: Vec<u32>,
@@ -213,14 +213,7 @@ impl Miner {
         self.tree.change(learned.leaf, slot, line::tokens(&learned.masked));
     }
 
-    fn create(
-        &mut self,
-        plan: &Plan,
-        masked: &[u8],
-        tokens: &[&[u8]],
-        hashes: &[u64],
-        leaf: Option<u32>,
-    ) -> u32 {
+    fn create(&mut self, plan: &Plan, masked: &[u8], tokens: &[&[u8]], hashes: &[u64], leaf: Option<u32>) -> u32 {
         let victim = match leaf.and_then(|leaf| self.tree.full(leaf)) {
             Some(slots) => slots.iter().copied().min_by_key(|slot| self.learned[*slot as usize].used),
             None => (self.learned.len() >= plan.spec.templates_max).then_some(self.ends.0),
@@ -232,8 +225,7 @@ impl Miner {
         let text = line::shown(masked, &plan.masks);
         let template = Template { id: self.new_id(&text), code: 0, text, lines: 0 };
         let created = self.counts.lines;
-        let made =
-            Learned { template, masked: masked.to_vec(), leaf, created, used: created, older: NONE, newer: NONE };
+        let made = Learned { leaf, ..Learned::new(template, masked.to_vec(), created, created) };
         self.counts.created += 1;
         // Whoever leaves makes room for exactly one, so places have no gaps.
         let slot = victim.unwrap_or_else(|| u32::try_from(self.learned.len()).expect("templates are bounded"));
@@ -257,7 +249,7 @@ impl Miner {
     }
 
     /// Puts a template into its place and makes it the most recently used one.
-    pub(super) fn put(&mut self, slot: u32, made: Learned) {
+    fn put(&mut self, slot: u32, made: Learned) {
         self.held_bytes += made.bytes();
         self.ids.insert(Arc::clone(&made.template.id));
         if slot as usize == self.learned.len() {
@@ -266,6 +258,29 @@ impl Miner {
             self.learned[slot as usize] = made;
         }
         self.link(slot);
+    }
+
+    /// Fills an empty miner with templates, each with its way in the tree, in the order of their places.
+    pub(super) fn fill(&mut self, mut learned: Vec<(Learned, u32)>) {
+        let mut order: Vec<usize> = (0..learned.len()).collect();
+        // Leaves hold their templates by age.
+        order.sort_by_key(|at| learned[*at].0.created);
+        for at in &order {
+            let (one, way) = &mut learned[*at];
+            let tokens: Vec<&[u8]> = line::tokens(&one.masked).collect();
+            let hashes: Vec<u64> = tokens.iter().map(|token| token_hash(token)).collect();
+            one.leaf = self.tree.leaf_by_way(&tokens, *way);
+            self.tree.add(one.leaf, u32::try_from(*at).expect("templates are bounded"), &hashes);
+        }
+        for (slot, (one, _)) in (0..).zip(learned) {
+            self.put(slot, one);
+        }
+        order.sort_by_key(|at| self.learned[*at].used);
+        for at in order {
+            let slot = u32::try_from(at).expect("templates are bounded");
+            self.unlink(slot);
+            self.link(slot);
+        }
     }
 
     fn remove(&mut self, slot: u32) {
@@ -336,8 +351,9 @@ impl Miner {
 }
 
 impl Learned {
-    pub(super) fn new(template: Template, masked: Vec<u8>, leaf: u32, created: u64, used: u64) -> Self {
-        Self { template, masked, leaf, created, used, older: NONE, newer: NONE }
+    /// A template that has no place yet, neither in the tree nor in the order of use.
+    pub(super) fn new(template: Template, masked: Vec<u8>, created: u64, used: u64) -> Self {
+        Self { template, masked, leaf: NONE, created, used, older: NONE, newer: NONE }
     }
 
     /// Bytes, the row of its leaf included.
