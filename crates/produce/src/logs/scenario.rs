@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, VecDeque};
 
 use lapwing_vocabulary::EventTime;
@@ -140,61 +141,78 @@ impl Logs {
         None
     }
 
-    /// Takes note of a block's next step, or that it has none.
+    /// Takes note of a block's first step.
     fn expect_next(&mut self, place: usize) {
-        match self.blocks[place].steps.last() {
-            Some(step) => self.due.push(Reverse((step.at, step.message != Message::AskedToDelete, place))),
+        match due(&self.blocks[place], place) {
+            Some(next) => self.due.push(next),
             None => self.free.push(place),
         }
     }
 
-    /// Writes the line of the block that is due.
-    fn write(&mut self, due: Due) -> Option<Produced> {
-        let Reverse((at, is_alone, place)) = due;
-        let mut named = vec![place];
-        while !is_alone && named.len() < ASKED_MAX {
-            let Some(next) = self.due.peek().filter(|next| (next.0.0, next.0.1) == (at, false)) else { break };
-            named.push(next.0.2);
-            self.due.pop();
-        }
-        let ids: Vec<i64> = named[1..].iter().map(|place| self.blocks[*place].id).collect();
+    /// Takes the next step of the block that is due, and takes note of the one after it.
+    fn take_due(&mut self) -> Option<(Step, usize)> {
+        let mut top = self.due.peek_mut()?;
+        let place = top.0.2;
         let step = self.blocks[place].steps.pop()?;
+        match due(&self.blocks[place], place) {
+            Some(next) => *top = next,
+            None => {
+                PeekMut::pop(top);
+                self.free.push(place);
+            }
+        }
+        Some((step, place))
+    }
+
+    /// Writes the line that is due: with those of other blocks in one, if the same node is asked for them.
+    fn write(&mut self) -> Option<Produced> {
+        let (step, place) = self.take_due()?;
+        let is_shared = |due: &Due| (due.0.0, due.0.1) == (step.at, false);
+        let mut others = Vec::new();
+        while step.message == Message::AskedToDelete
+            && others.len() + 1 < ASKED_MAX
+            && self.due.peek().is_some_and(is_shared)
+        {
+            others.push(self.take_due()?.1);
+        }
+        let ids: Vec<i64> = others.iter().map(|place| self.blocks[*place].id).collect();
         let mut value = Vec::with_capacity(LINE_BYTES + 28 * ids.len());
         let block = &self.blocks[place];
         self.writer.write(&mut value, (&step, block), &ids, &self.cluster, &mut self.writing);
-        for other in &named[1..] {
-            self.blocks[*other].steps.pop();
-        }
-        let first = self.record(&named, value, at);
-        for place in named {
-            self.expect_next(place);
-        }
-        Some(first)
+        Some(self.record((place, &others), value, step.at))
     }
 
     /// The record of a line, and further ones to wait, if the line is to come once for each block.
-    fn record(&mut self, named: &[usize], value: Vec<u8>, at: i64) -> Produced {
+    fn record(&mut self, (first, others): (usize, &[usize]), value: Vec<u8>, at: i64) -> Produced {
         let time = EventTime(at.div_euclid(SECOND) * SECOND);
-        for place in named {
-            let block = &mut self.blocks[*place];
+        for place in std::iter::once(first).chain(others.iter().copied()) {
+            let block = &mut self.blocks[place];
             if !std::mem::replace(&mut block.is_known, true) {
                 self.named_first.push((block.id, block.kind));
             }
         }
         if self.options.records == Records::PerBlock {
-            for place in &named[1..] {
+            for place in others {
                 let block = &self.blocks[*place];
                 self.waiting.push_back(Produced { key: key(block), value: value.clone(), time, label: label(block) });
             }
         }
-        let first = &self.blocks[named[0]];
-        let wrong = named.iter().map(|place| &self.blocks[*place]).find(|block| block.kind.is_some());
+        let first = &self.blocks[first];
+        let is_wrong = |block: &&Block| block.kind.is_some();
         let label = match self.options.records {
             Records::PerBlock => label(first),
-            Records::PerLine => label(wrong.unwrap_or(first)),
+            Records::PerLine => {
+                let mut all = std::iter::once(first).chain(others.iter().map(|place| &self.blocks[*place]));
+                label(all.find(is_wrong).unwrap_or(first))
+            }
         };
         Produced { key: key(first), value, time, label }
     }
+}
+
+/// When the next step of the block at a place is due; none if it has no more.
+fn due(block: &Block, place: usize) -> Option<Due> {
+    block.steps.last().map(|step| Reverse((step.at, step.message != Message::AskedToDelete, place)))
 }
 
 fn key(block: &Block) -> Option<Vec<u8>> {
@@ -226,8 +244,7 @@ impl Iterator for Logs {
             if next? >= self.end {
                 return None;
             }
-            let due = self.due.pop()?;
-            return self.write(due);
+            return self.write();
         }
     }
 }
