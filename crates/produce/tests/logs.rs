@@ -168,7 +168,7 @@ fn the_first_lines_are_the_golden_ones() {
     let start = EventTime::parse("2008-11-09T20:35:18Z").unwrap();
     let first = Logs::new(LogsOptions { start, ..LogsOptions::default() }).unwrap().take(12);
     let lines: Vec<String> = first.map(|record| String::from_utf8(record.value).unwrap()).collect();
-    assert_eq!(lines.join("\n") + "\n", include_str!("golden/logs.log"));
+    assert_eq!(lines.join("\n") + "\n", include_str!("golden/logs.txt"));
 }
 
 #[test]

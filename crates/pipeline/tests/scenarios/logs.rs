@@ -233,7 +233,7 @@ fn a_line_is_forwarded_to_each_block_that_it_names() {
     let (log, status) = (Log::new(vec![vec![two.clone(), receiving(2, 3), b"rubbish".to_vec()]]), Arc::new(Status::default()));
     let clock = Arc::new(HandClock::at(NOW));
     let calls = Arc::new(std::sync::Mutex::new(Calls::default()));
-    let transport = FakeTransport::new(&log, &clock, Script::calm(1, Cut::Even(20)), &calls);
+    let transport = FakeTransport::new(&log, &clock, Script::calm(log.partitions(), Cut::Even(20)), &calls);
     let text = LOGS.replace("watermark", "repartition = true\nwatermark");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("list.csv"), LIST).unwrap();
