@@ -17,6 +17,8 @@ const BETWEEN_MICROS: i64 = 50;
 /// Sessions of log lines, as in the HDFS logs: 19 lines of each block.
 const LOG_ENTITIES: usize = 20_000;
 const LOG_EVENTS: usize = 19;
+/// Blocks that are written at one time.
+const LOG_TOGETHER: usize = 500;
 const LOG_ROUNDS: usize = 5;
 const LAG_MICROS: i64 = 2 * SECOND;
 
@@ -39,7 +41,10 @@ fn main() {
         ("with sequence", log_columns(), None),
         ("with texts", log_columns(), Some(Texts { events: 16, bytes: 200 })),
     ];
-    kept.into_iter().for_each(|(name, columns, texts)| measure_logs(name, columns, texts));
+    for together in [LOG_TOGETHER, LOG_ENTITIES] {
+        println!("lines of {together} entities mixed");
+        kept.iter().for_each(|(name, columns, texts)| measure_logs(name, columns, *texts, together));
+    }
 }
 
 /// What sessions of log lines keep: their length, the number of lines of each template, their order.
@@ -53,21 +58,31 @@ fn log_columns() -> Vec<WindowColumn> {
     ]
 }
 
-/// Rounds of sessions: in each every entity has its lines, mixed with those of the others; then all fall silent.
+/// The entities of the lines of a round. Those of one lie among as many lines as `together` entities have.
+fn order_of(together: usize) -> Vec<usize> {
+    let mut seed = 1_u64;
+    let mut places: Vec<(usize, usize)> = (0..LOG_ENTITIES * LOG_EVENTS)
+        .map(|event| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let entity = event / LOG_EVENTS;
+            let first = if together == LOG_ENTITIES { 0 } else { entity * LOG_EVENTS };
+            (first + (seed >> 33) as usize % (together * LOG_EVENTS), entity)
+        })
+        .collect();
+    places.sort_unstable();
+    places.into_iter().map(|(_, entity)| entity).collect()
+}
+
+/// Rounds of sessions: in each every entity has its lines, then all fall silent.
 #[expect(clippy::disallowed_methods, reason = "a program that measures is the edge that owns the clock")]
-fn measure_logs(name: &str, columns: Vec<WindowColumn>, texts: Option<Texts>) {
+fn measure_logs(name: &str, columns: &[WindowColumn], texts: Option<Texts>, together: usize) {
     let kind = WindowKind::Session { gap_micros: 5 * MINUTE, age_micros_max: None };
-    let spec = ScoredWindowSpec { columns, texts, ..spec(kind) };
+    let spec = ScoredWindowSpec { columns: columns.to_vec(), texts, ..spec(kind) };
     let keys: Vec<String> = (0..LOG_ENTITIES).map(|entity| format!("blk_{}", entity * 7_919)).collect();
     let line = "081109 203615 148 INFO dfs.DataNode$PacketResponder: PacketResponder for block terminating; ".repeat(3);
     let mut windows = ScoredWindows::new(spec, 10_000_000).expect("the windows of this example are valid");
     let (mut out, mut rows, mut open, mut bytes) = (Vec::new(), 0, 0, 0);
-    let mut order: Vec<usize> = (0..LOG_ENTITIES * LOG_EVENTS).map(|event| event % LOG_ENTITIES).collect();
-    let mut seed = 1_u64;
-    for at in (1..order.len()).rev() {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        order.swap(at, (seed >> 33) as usize % (at + 1));
-    }
+    let order = order_of(together);
     let (mut time, mut spent) = (1_700_000_000_000_000, std::time::Duration::ZERO);
     for round in 0..=LOG_ROUNDS {
         let started = Instant::now();
