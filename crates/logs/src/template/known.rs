@@ -214,3 +214,6 @@ fn check(seed: &[SeedTemplate]) -> Result<(), TemplateError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
