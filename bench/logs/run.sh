@@ -38,7 +38,7 @@ for name in hdfs bgl; do
     "$venv/bin/python" bench/logs/drain3.py "$folder/$name" "$((lines / 10))" | sed "s/^/$name, Drain3, /"
     echo "$name, Lapwing, learned: $("$templates" "$folder/$name" --lines "$lines" | tr '\n' ' ')"
 done
-echo "hdfs, Lapwing, with parameters: $("$templates" "$folder/hdfs" --lines "$lines" --parameters | head -n 1)"
-echo "hdfs, Lapwing, known: $("$templates" "$folder/hdfs" --lines "$lines" --no-learn --seed "$data/hdfs/templates.csv" | head -n 1)"
+echo "hdfs, Lapwing, with parameters: $("$templates" "$folder/hdfs" --lines "$lines" --parameters | sed -n 1p)"
+echo "hdfs, Lapwing, known: $("$templates" "$folder/hdfs" --lines "$lines" --no-learn --seed "$data/hdfs/templates.csv" | sed -n 1p)"
 echo "every line unique:"
 "$templates" "$folder/hdfs" --lines "$lines" --every "$((lines / 5))" --unique

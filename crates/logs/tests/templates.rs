@@ -184,7 +184,7 @@ const HDFS: [&str; 29] = [
     "Reopen Block blk_1",
     "Unexpected error trying to delete block blk_1. BlockInfo not found in volumeMap.",
     "Deleting block blk_1 file /mnt/hadoop/dfs/data/current/blk_1",
-    "BLOCK* NameSystem.allocateBlock: /user/root/part-00590. blk_1",
+    "BLOCK* NameSystem.allocateBlock: /user/data/part-00590. blk_1",
     "BLOCK* NameSystem.delete: blk_1 is added to invalidSet of 10.0.0.1:50010",
     "BLOCK* Removing block blk_1 from neededReplications as it does not belong to any file.",
     "BLOCK* ask 10.0.0.1:50010 to replicate blk_1 to datanode(s) 10.0.0.2:50010 10.0.0.3:50010",
