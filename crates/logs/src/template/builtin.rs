@@ -178,7 +178,8 @@ fn email(text: &[u8]) -> usize {
     (1..=domain.len()).rev().find(is_end).map_or(0, |end| local + 1 + end)
 }
 
-/// Groups of hexadecimal digits of given lengths with one and the same separator between them.
+/// Groups of hexadecimal digits of given lengths with one and the same separator between them; without a decimal digit
+/// they may be words.
 fn groups(text: &[u8], lengths: &[usize], separators: &[u8]) -> usize {
     let Some(separator) = text.get(lengths[0]).filter(|byte| separators.contains(byte)) else { return 0 };
     let mut at = 0;
@@ -194,7 +195,7 @@ fn groups(text: &[u8], lengths: &[usize], separators: &[u8]) -> usize {
         }
         at += length;
     }
-    if ends(text, at) { at } else { 0 }
+    if ends(text, at) && text[..at].iter().any(u8::is_ascii_digit) { at } else { 0 }
 }
 
 /// An address of version 4, with a port or without, or of version 6; Java prints a slash before it.
@@ -424,3 +425,6 @@ impl Ready {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,7 +71,7 @@ impl Pattern {
         let gaps = parameters(text, masks);
         let mut at = 0;
         let mut literals = Vec::new();
-        for gap in gaps.iter().cloned().chain([text.len()..text.len()]) {
+        for gap in gaps.iter().cloned().chain(std::iter::once(text.len()..text.len())) {
             literals.push(&text[at..gap.start]);
             at = gap.end;
         }
@@ -214,3 +214,6 @@ fn check(seed: &[SeedTemplate]) -> Result<(), TemplateError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -241,8 +241,8 @@ impl Miner {
             if attempt > 0 {
                 hash.update(attempt.to_le_bytes());
             }
-            let digits: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-            format!("T{digits}")
+            let first = hash.finalize().iter().take(6).fold(0, |number, byte| number << 8 | u64::from(*byte));
+            format!("T{first:012x}")
         };
         let free = (0..).map(id).find(|id| !self.ids.contains(id.as_str()));
         free.expect("there are more ids than templates").into()
