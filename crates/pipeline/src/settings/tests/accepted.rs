@@ -157,6 +157,7 @@ fn what_is_left_out_has_its_default() {
             group: "small".into(),
         },
         schema: None,
+        templates: None,
         joins: vec![],
         enrich: Enrich { tables: vec![], query: None },
         encode: vec![],
