@@ -161,6 +161,12 @@ pub(super) const DETECTOR: &[&str] = &[
     "skewness",
     "variance",
     "weighted",
+    "vectors_max",
+    "rarity",
+    "minimum_effect",
+    "context",
+    "smoothing",
+    "mean",
 ];
 /// A column of `[detect.<detector>.rules]`
 pub(super) const INPUT_RULE: &[&str] = &["direction", "minimum", "minimum_share"];
