@@ -1,7 +1,8 @@
-"""Card payments of the Fraud Detection Handbook (Le Borgne, Siblini, Lebichot, Bontempi 2022), as two pipelines in a row.
+"""Card payments of the Fraud Detection Handbook, as two pipelines in a row.
 
-The handbook's own rules: split by time, a week between training and test, because fraud is known a week later; a terminal's
-risk is made of reports that are as late. Reports are events of their own, seven days after their payments.
+Source: Le Borgne, Siblini, Lebichot, Bontempi 2022. The rules are the handbook's: split by time, a week between training and
+test, because fraud is known a week later; a terminal's risk is made of reports that are as late. Reports are events of
+their own, seven days after their payments.
 """
 
 import csv
@@ -102,8 +103,10 @@ def card_precision(scores, rows):
 
 
 def resampled(rows, labels, scores, other=None):
-    """95 % of the average precision, or of the gain over another score, when customers are drawn anew: frauds of one card
-    belong together."""
+    """95 % of the average precision, or of the gain over another score, when customers are drawn anew.
+
+    Customers, not payments: frauds of one card belong together.
+    """
     customers = sorted({row["entity"] for row in rows})
     generator, areas = random.Random(1), []
     for _ in range(RESAMPLES):
@@ -172,24 +175,29 @@ def table(data, folder):
                 lines.append(line(f"{name} alone, seed {seed}", scores, labels, test))
         lines.append(line(f"**both, fused, seed {seed}**", ours[-1], labels, test))
     theirs = peers(train, test, columns)
-    lines += [line(f"scikit-learn's random forest, seed {seed}", scores, labels, test) for seed, scores in zip(SEEDS, theirs)]
+    for seed, scores in zip(SEEDS, theirs):
+        lines.append(line(f"scikit-learn's random forest, seed {seed}", scores, labels, test))
     alone = measure(folder, source, until, ALONE)[start:]
     lines.append(line("without labels: isolation forest and fences", fused(alone), labels, alone))
     low, high = resampled(test, labels, ours[0])
     gain = "scikit-learn is not installed, so its random forest was not measured."
     if theirs:
         under, over = resampled(test, labels, ours[0], theirs[0])
-        gain = (f"Gain over scikit-learn's random forest (100 trees, defaults, the same features and rows; seed "
-                f"{SEEDS[0]}): {under:+.4f} to {over:+.4f}.")
+        gain = (
+            "Gain over scikit-learn's random forest (100 trees, defaults, the same features and rows; seed "
+            f"{SEEDS[0]}): {under:+.4f} to {over:+.4f}."
+        )
     return [
         f"Card payments of the Fraud Detection Handbook, simulated, to 2018-06-15: {len(payments):,} payments through two "
-        f"pipelines in a row, `cards-terminals.toml` and `cards.toml`. Learned from the "
-        f"first {(until - begin).days} days, measured from day {(first - begin).days} on ({len(labels):,} payments, "
-        f"{sum(labels):,} frauds); what became known of a fraud reaches features {DELAY_DAYS} days later, as an event of its own.",
+        f"pipelines in a row, `cards-terminals.toml` and `cards.toml`. Learned from the first "
+        f" {(until - begin).days} days, measured from day {(first - begin).days} on ({len(labels):,} payments, "
+        f"{sum(labels):,} frauds); what became known of a fraud reaches features {DELAY_DAYS} days later, as an event of its "
+        "own.",
         "",
         f"| | PR AUC | ROC AUC | TPR at FPR 0.1 % | 0.3 % | 1 % | card precision, {CARDS_PER_DAY} a day |",
         "|---|---|---|---|---|---|---|",
         *lines,
         "",
-        f"95 % of the PR AUC of seed {SEEDS[0]} when customers are drawn anew ({RESAMPLES} times): {low:.3f} to {high:.3f}. {gain}",
+        f"95 % of the PR AUC of seed {SEEDS[0]} when customers are drawn anew ({RESAMPLES} times): {low:.3f} to {high:.3f}. "
+        f"{gain}",
     ]

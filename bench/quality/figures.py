@@ -15,7 +15,7 @@ def roc_auc(scores, labels):
 
 
 def pr_auc(scores, labels, weights=None):
-    """Average precision, not interpolated; rows of equal score are one threshold. A row counts as often as it weighs."""
+    """Average precision; rows of equal score are one threshold, and a row counts as often as it weighs."""
     weights = weights or [1] * len(scores)
     order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
     positives = sum(weight for weight, label in zip(weights, labels) if label)

@@ -1,9 +1,9 @@
 """Measures the quality of detection on real data and writes docs/quality.md.
 
 Usage: LAPWING_DATA=FOLDER python3 bench/quality/run.py [--binary LAPWING] [NAME ...]
-Names are kdd, tabular, nab, darpa, cards, telemetry, transactions; all if none is given. Tables that are not named stay as they
-are. Needs Python 3.11 or newer, cargo (unless a binary is given), and the data. Nothing is chosen by looking at labels of the
-rows that are measured.
+Names are kdd, tabular, nab, darpa, cards, telemetry, transactions; all if none is given. Tables that are not named stay as
+they are. Needs Python 3.11 or newer, cargo (unless a binary is given), the data, and for one row of cards scikit-learn. Nothing
+is chosen by looking at labels of the rows that are measured.
 """
 
 import csv
@@ -138,7 +138,8 @@ def write(found):
 def main():
     data = os.environ.get("LAPWING_DATA")
     if not data or not Path(data).is_dir():
-        sys.exit("LAPWING_DATA does not name a folder\nhint: it holds kdd99/, tabular/, nab/, darpa98/, cards/ as bench/README.md says")
+        folders = "kdd99/, tabular/, nab/, darpa98/, cards/"
+        sys.exit(f"LAPWING_DATA does not name a folder\nhint: it holds {folders} as their publishers pack them")
     wanted = sys.argv[1:]
     if wanted[:1] == ["--binary"] and len(wanted) > 1:
         use(wanted[1])

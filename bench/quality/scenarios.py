@@ -1,5 +1,7 @@
-"""The synthetic scenarios: learned from one seed, measured on another. Models see ordinary events only, except where the row
-says that they learn from labels."""
+"""The synthetic scenarios: learned from one seed, measured on another.
+
+Models see ordinary events only, except where the row says that they learn from labels.
+"""
 
 import csv
 
@@ -62,18 +64,20 @@ def table(name, folder, variants):
         if not lines:
             heads = ["", "ROC AUC", "PR AUC", "TPR at FPR 0.1 %", "0.3 %", "1 %", *kinds(labels)]
             lines += ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-        lines += [line(f"{title}: {detector}", values, labels) for detector, values in scores.items() if detector != "fused"]
-        lines.append(line(f"**{title}, fused**", scores["fused"], labels))
+        fused = scores.pop("fused")
+        lines += [line(f"{title}: {detector}", values, labels) for detector, values in scores.items()]
+        lines.append(line(f"**{title}, fused**", fused, labels))
     return lines
 
 
 def telemetry(_, folder):
     """Telemetry: the shipped pipeline, with an autoencoder, and with detectors that learn from labels."""
-    network = '\n[detect.network]\nmethod = "autoencoder"\ninputs = "numeric"\nexclude = ["index", "sequence_id"]\nepochs = 15\n'
-    labelled = LABELLED.replace('"features"', '"numeric"\nexclude = ["index", "sequence_id"]')
+    numeric = 'inputs = "numeric"\nexclude = ["index", "sequence_id"]\n'
+    network = f'\n[detect.network]\nmethod = "autoencoder"\nepochs = 15\n{numeric}'
+    labelled = LABELLED.replace('inputs = "features"\n', numeric)
     return [
-        f"The synthetic scenario `telemetry`; one seed to learn from, another to measure ({TRAIN_SEED}, {TEST_SEED}), each an "
-        "hour of a thousand hosts. By type: share found where 0.3 % of normal events are flagged.",
+        f"The synthetic scenario `telemetry`; one seed to learn from, another to measure ({TRAIN_SEED}, {TEST_SEED}), each "
+        "an hour of a thousand hosts. By type: share found where 0.3 % of normal events are flagged.",
         "",
         *table("telemetry", folder, [
             ("shipped", (), ""),
@@ -86,8 +90,8 @@ def telemetry(_, folder):
 def transactions(_, folder):
     """Transactions: the shipped pipeline, and with detectors that learn from labels."""
     return [
-        f"The synthetic scenario `transactions`; one seed to learn from, another to measure ({TRAIN_SEED}, {TEST_SEED}), each sixty "
-        "days of 4,000 customers. By type: share found where 0.3 % of normal events are flagged. Customers' own payments "
+        f"The synthetic scenario `transactions`; one seed to learn from, another to measure ({TRAIN_SEED}, {TEST_SEED}), "
+        "each sixty days of 4,000 customers. By type: share found where 0.3 % of normal events are flagged. Customers' own payments "
         "during a story are labelled normal.",
         "",
         *table("transactions", folder, [
