@@ -12,7 +12,7 @@ import heapq
 import json
 import random
 
-from figures import found_share, pr_auc, roc_auc, threshold
+from figures import found_share, pr_auc, ranked, roc_auc, threshold
 from program import lapwing, pipeline
 
 DELAY_DAYS = 7
@@ -73,19 +73,19 @@ def inputs(path):
     return lines[place + 1].removeprefix("#").replace(" ", "").split(",")
 
 
-def read_scores(path):
-    """Rows of scores as `lapwing score` writes them, in the order of time."""
-    with path.open(newline="") as file:
-        return sorted(csv.DictReader(file), key=lambda row: int(row["id"]))
+def between(rows, first, end):
+    """The rows of payments from a moment on, to before another."""
+    return [row for row in rows if first.isoformat() <= row["time"][:19] < end.isoformat()]
 
 
 def measure(folder, source, until, replace=(), more=()):
-    """Trains on the payments before a moment; scores of all payments."""
+    """Trains on the payments before a moment; rows of all payments, as `lapwing score` writes them."""
     path = pipeline("cards", folder, replace)
     lapwing("train", path, "--input", source, "--until", f"{until.isoformat()}Z")
     out = folder / "scores.csv"
     lapwing("score", path, "--input", source, "--output", out, "--with", ",".join(["fraud", *more]))
-    return read_scores(out)
+    with out.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def card_precision(scores, rows):
@@ -108,14 +108,15 @@ def resampled(rows, labels, scores, other=None):
     Customers, not payments: frauds of one card belong together.
     """
     customers = sorted({row["entity"] for row in rows})
+    order, other_order = ranked(scores), ranked(other) if other else None
     generator, areas = random.Random(1), []
     for _ in range(RESAMPLES):
         drawn = dict.fromkeys(customers, 0)
         for customer in generator.choices(customers, k=len(customers)):
             drawn[customer] += 1
         weights = [drawn[row["entity"]] for row in rows]
-        area = pr_auc(scores, labels, weights)
-        areas.append(area - pr_auc(other, labels, weights) if other else area)
+        area = pr_auc(scores, labels, weights, order)
+        areas.append(area - pr_auc(other, labels, weights, other_order) if other else area)
     areas.sort()
     return areas[round(0.025 * (RESAMPLES - 1))], areas[round(0.975 * (RESAMPLES - 1))]
 
@@ -157,17 +158,16 @@ def table(data, folder):
     source = enriched(folder)
     begin = moment(payments[0]["TX_DATETIME"][:10])
     days = (moment(payments[-1]["TX_DATETIME"]) - begin).days + 1
+    end = begin + datetime.timedelta(days=days)
     until = begin + datetime.timedelta(days=int(TRAIN_SHARE * days))
     first = until + datetime.timedelta(days=DELAY_DAYS)
     columns = inputs(pipeline("cards", folder))
-    start = next(at for at, row in enumerate(payments) if moment(row["TX_DATETIME"]) >= first)
-    learned = sum(moment(row["TX_DATETIME"]) < until for row in payments)
-    labels = [int(row["TX_FRAUD"]) for row in payments[start:]]
 
     lines, ours = [], []
     for seed in SEEDS:
         rows = measure(folder, source, until, [("sample = 1000000", f"sample = 1000000\nseed = {seed}")], columns)
-        train, test = rows[:learned], rows[start:]
+        train, test = between(rows, begin, until), between(rows, first, end)
+        labels = [int(row["fraud"]) for row in test]
         ours.append(fused(test))
         if seed == SEEDS[0]:
             for name in ("boosting", "forest"):
@@ -177,8 +177,8 @@ def table(data, folder):
     theirs = peers(train, test, columns)
     for seed, scores in zip(SEEDS, theirs):
         lines.append(line(f"scikit-learn's random forest, seed {seed}", scores, labels, test))
-    alone = measure(folder, source, until, ALONE)[start:]
-    lines.append(line("without labels: isolation forest and fences", fused(alone), labels, alone))
+    alone = between(measure(folder, source, until, ALONE), first, end)
+    lines.append(line("without labels: isolation forest and fences", fused(alone), [int(row["fraud"]) for row in alone], alone))
     low, high = resampled(test, labels, ours[0])
     gain = "scikit-learn is not installed, so its random forest was not measured."
     if theirs:

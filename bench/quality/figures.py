@@ -14,10 +14,18 @@ def roc_auc(scores, labels):
     return (ranks - positives * (positives + 1) / 2) / (positives * (len(order) - positives))
 
 
-def pr_auc(scores, labels, weights=None):
-    """Average precision; rows of equal score are one threshold, and a row counts as often as it weighs."""
+def ranked(scores):
+    """Row numbers, the strangest first."""
+    return sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
+
+
+def pr_auc(scores, labels, weights=None, order=None):
+    """Average precision; rows of equal score are one threshold, and a row counts as often as it weighs.
+
+    Who asks often for the same scores gives their `ranked` order.
+    """
     weights = weights or [1] * len(scores)
-    order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
+    order = order or ranked(scores)
     positives = sum(weight for weight, label in zip(weights, labels) if label)
     area = found = flagged = start = 0
     while start < len(order):
