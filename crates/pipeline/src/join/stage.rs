@@ -42,6 +42,8 @@ pub struct Join {
     schema: SchemaRef,
     memory: Memory,
     counts: Counts,
+    /// For each join whether it was said that it has come to its bounds.
+    warned: Vec<bool>,
 }
 
 /// What became of events and of joined records.
@@ -156,6 +158,7 @@ impl Join {
             sides: sides.collect::<Result<_, _>>()?,
             memory: Memory::new(&plans, lateness_micros),
             counts: Counts::of(&plans),
+            warned: vec![false; plans.len()],
             plans,
             topic,
             partition,
@@ -355,9 +358,12 @@ impl Join {
                 Err(_) => {
                     counts.refused += 1;
                     let message = format!(
-                        "the table `{}` has {} keys already: raise `join.{}.max_rows`, or delete keys",
-                        plan.settings.name, plan.settings.rows_max, plan.settings.name
+                        "the table `{}` is full with {} keys: raise `join.{}.max_rows` or `max_bytes`, or delete keys",
+                        plan.settings.name,
+                        self.memory.rows_of(join),
+                        plan.settings.name
                     );
+                    self.warn_of_bounds(join);
                     Fate::Refused(Reason::TableFull, message)
                 }
             };
@@ -368,11 +374,29 @@ impl Join {
                 counts.late += 1;
                 return Fate::Late(by_micros);
             }
-            Some(Insertion::InPlaceOfTheOldest) => counts.evicted += 1,
+            Some(Insertion::InPlaceOfTheOldest { records }) => {
+                counts.evicted += records as u64;
+                self.warn_of_bounds(join);
+            }
             Some(Insertion::Taken) | None => {}
         }
-        counts.kept += 1;
+        self.counts.joins[join].kept += 1;
         Fate::Taken
+    }
+
+    /// Says once that a join has come to its bounds.
+    fn warn_of_bounds(&mut self, join: usize) {
+        if std::mem::replace(&mut self.warned[join], true) {
+            return;
+        }
+        let (partition, name) = (self.partition, &self.plans[join].settings.name);
+        tracing::warn!(
+            partition,
+            join = name,
+            rows = self.memory.rows_of(join),
+            "as many joined records are kept as `max_rows` or `max_bytes` allow: from now on matches may be missed; \
+             raise them, or shorten the interval"
+        );
     }
 
     /// A row of a table is deleted: the key is that of the record, for it has no value.
