@@ -16,7 +16,6 @@ mod enriched;
 mod alerts;
 mod late;
 mod left_out;
-mod left_out;
 mod repeats;
 mod windows;
 mod markers;
