@@ -13,14 +13,14 @@ fn one(rest: &str) -> String {
 
 #[test]
 fn an_interval_holds_its_begin_and_not_its_end_and_one_entity_or_all() {
-    let all = accepted(&one("")).state.leave_out.remove(0);
+    let all = accepted(&one("")).state.leave_out[0].clone();
     let noon = EventTime::parse(NOON).unwrap();
     let after = |micros| EventTime(noon.0 + micros);
     assert_eq!(
         [-1, 0, 10 * SECOND - 1, 10 * SECOND].map(|micros| all.holds("a", after(micros))),
         [false, true, true, false]
     );
-    let own = accepted(&one("entity = \"a\"")).state.leave_out.remove(0);
+    let own = accepted(&one("entity = \"a\"")).state.leave_out[0].clone();
     assert!(own.holds("a", noon) && !own.holds("b", noon));
 }
 
