@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lapwing_sim::many::{play_caught, play_many};
-use lapwing_sim::pipelines::{Kind, Pipelines};
+use lapwing_sim::pipelines::{Pipelines, Plot};
 use lapwing_sim::story::Options;
 use lapwing_sim::weather::Fault;
 
@@ -23,7 +23,7 @@ struct Arguments {
     from: u64,
     /// Plays stories of this kind alone, and passes over the seeds of others.
     #[arg(long)]
-    only: Option<Kind>,
+    only: Option<Plot>,
     /// Threads.
     #[arg(long, default_value_t = 1)]
     jobs: usize,

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::pipelines::{Kind, Pipelines};
+use crate::pipelines::{Pipelines, Plot};
 use crate::story::{Options, Outcome, play};
 use crate::weather::Fault;
 
@@ -54,7 +54,7 @@ pub fn play_many(
             if seed - from >= count {
                 break;
             }
-            if options.only.is_some_and(|only| Kind::of(seed) != only) {
+            if options.only.is_some_and(|only| Plot::of(seed) != only) {
                 continue;
             }
             let outcome = play_caught(&pipelines, seed, options).map_err(|error| format!("seed {seed}: {error}"))?;

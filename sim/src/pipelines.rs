@@ -188,7 +188,7 @@ pub struct Pipelines {
 
 /// Which pipeline a story runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub enum Plot {
     /// Features and detectors alone.
     Plain,
     /// A query and a reference table.
@@ -201,7 +201,7 @@ pub enum Kind {
     Remembered,
 }
 
-impl Kind {
+impl Plot {
     /// Every kind, with its share of the stories. Units: in a thousand. Tabled ones cost a multiple of the others.
     pub const ALL: [(Self, u64); 5] =
         [(Self::Plain, 490), (Self::Tabled, 60), (Self::Windowed, 150), (Self::Joined, 150), (Self::Remembered, 150)];
@@ -249,14 +249,14 @@ impl Pipelines {
         Ok(Self { plain, tabled, windowed, joined, remembered, table, _folder: folder })
     }
 
-    /// The pipeline of a kind of stories.
-    pub fn of(&self, kind: Kind) -> &Flavour {
-        match kind {
-            Kind::Plain => &self.plain,
-            Kind::Tabled => &self.tabled,
-            Kind::Windowed => &self.windowed,
-            Kind::Joined => &self.joined,
-            Kind::Remembered => &self.remembered,
+    /// The pipeline of a plot.
+    pub fn of(&self, plot: Plot) -> &Flavour {
+        match plot {
+            Plot::Plain => &self.plain,
+            Plot::Tabled => &self.tabled,
+            Plot::Windowed => &self.windowed,
+            Plot::Joined => &self.joined,
+            Plot::Remembered => &self.remembered,
         }
     }
 

@@ -35,10 +35,11 @@ pub fn check(flavour: &Flavour, source: &Source, outputs: &[OutputRecord]) -> Re
     let is_ordered = source.partitions.len() == 1;
     let (found, expected) = (by_topic(flavour, outputs, is_ordered), by_topic(flavour, &expected, is_ordered));
     let topics: BTreeSet<&str> = found.keys().chain(expected.keys()).copied().collect();
-    let none = Vec::new();
-    let of = |sorted: &BTreeMap<&str, Vec<Written<'_>>>, topic: &str| sorted.get(topic).unwrap_or(&none).clone();
-    let mut findings: Vec<String> =
-        topics.into_iter().filter_map(|topic| difference(topic, &of(&found, topic), &of(&expected, topic))).collect();
+    let differs = |topic: &str| {
+        let found = found.get(topic).map_or(&[][..], Vec::as_slice);
+        difference(topic, found, expected.get(topic).map_or(&[][..], Vec::as_slice))
+    };
+    let mut findings: Vec<String> = topics.into_iter().filter_map(differs).collect();
     findings.truncate(FINDINGS_MAX);
     Ok(findings)
 }

@@ -17,7 +17,7 @@ use crate::disk::Disk;
 use crate::flaw::Flaw;
 use crate::log::Member;
 use crate::membership::Notice;
-use crate::pipelines::{EDITIONS, Flavour, Kind, Pipelines};
+use crate::pipelines::{EDITIONS, Flavour, Pipelines, Plot};
 use crate::retold;
 use crate::source::{NOW, Source};
 use crate::transport::{SimTopics, SimTransport};
@@ -45,7 +45,7 @@ pub struct Options {
     /// Whether to tell what happens.
     pub traced: bool,
     /// The only kind of stories to play; others are passed over.
-    pub only: Option<Kind>,
+    pub only: Option<Plot>,
 }
 
 /// What came of a story.
@@ -102,7 +102,7 @@ pub fn play(pipelines: &Pipelines, seed: u64, options: Options) -> Result<Outcom
     story.calm()?;
     let outputs = locked(&story.world).log.outputs().to_vec();
     let source = locked(&story.world).log.source().clone();
-    let checked = match Kind::of(seed).is_retold() {
+    let checked = match Plot::of(seed).is_retold() {
         true => retold::check(story.flavour, &source, &outputs)?,
         false => check(story.flavour, &source, &outputs)?,
     };
@@ -115,13 +115,13 @@ pub fn play(pipelines: &Pipelines, seed: u64, options: Options) -> Result<Outcom
 
 impl<'a> Story<'a> {
     fn new(pipelines: &'a Pipelines, seed: u64, options: Options) -> Result<Self, Box<dyn Error>> {
-        let kind = Kind::of(seed);
-        let (flavour, tabled) = (pipelines.of(kind), kind == Kind::Tabled);
+        let plot = Plot::of(seed);
+        let (flavour, tabled) = (pipelines.of(plot), plot == Plot::Tabled);
         let mut weather = Weather::new(seed);
-        if kind.is_retold() {
+        if plot.is_retold() {
             // What waits goes on only if much time passes; a restart then has to know of it.
             weather.with(Fault::ClockJump);
-            if !kind.tells_models() {
+            if !plot.tells_models() {
                 weather.without(Fault::ModelChange);
             }
         }
@@ -134,7 +134,7 @@ impl<'a> Story<'a> {
         } else {
             weather.without(Fault::TableChange);
         }
-        let source = if kind == Kind::Joined { Source::joined(seed) } else { Source::new(seed, tabled) };
+        let source = if plot == Plot::Joined { Source::joined(seed) } else { Source::new(seed, tabled) };
         let world = World::new(seed, source, weather, options.flaw, options.traced);
         pipelines.write_table(0)?;
         Ok(Self {
