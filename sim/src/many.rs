@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::pipelines::Pipelines;
-use crate::story::{Options, Outcome, is_tabled, play};
+use crate::pipelines::{Pipelines, Plot};
+use crate::story::{Options, Outcome, play};
 use crate::weather::Fault;
 
 /// What many stories have shown.
@@ -54,7 +54,7 @@ pub fn play_many(
             if seed - from >= count {
                 break;
             }
-            if options.tabled_only && !is_tabled(seed) {
+            if options.only.is_some_and(|only| Plot::of(seed) != only) {
                 continue;
             }
             let outcome = play_caught(&pipelines, seed, options).map_err(|error| format!("seed {seed}: {error}"))?;

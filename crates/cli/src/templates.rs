@@ -310,7 +310,8 @@ impl Tester {
         }
         let rows = &decoded.events.rows;
         let text = |name: &str, row: usize| {
-            let column = rows.column_by_name(name).map(|column| arrow::compute::cast(column, &arrow::datatypes::DataType::Utf8));
+            let column =
+                rows.column_by_name(name).map(|column| arrow::compute::cast(column, &arrow::datatypes::DataType::Utf8));
             let column = column?.ok()?;
             let texts = column.as_string::<i32>();
             texts.is_valid(row).then(|| texts.value(row).to_owned())
@@ -326,6 +327,9 @@ impl Tester {
         crate::print_line(&format!("  template {}{new}: {}", template.id, template.text));
         let values = parameters.iter().map(|range| &message[range.start as usize..range.end as usize]);
         let values: Vec<&str> = values.collect();
-        crate::print_line(&format!("  parameters: {}", if values.is_empty() { "none".to_owned() } else { values.join(" | ") }));
+        crate::print_line(&format!(
+            "  parameters: {}",
+            if values.is_empty() { "none".to_owned() } else { values.join(" | ") }
+        ));
     }
 }

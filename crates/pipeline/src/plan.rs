@@ -18,8 +18,8 @@ use crate::enrich::Enrich;
 use crate::error::RunError;
 use crate::join::{self, Join, JoinPlan, Joins, joined_schema};
 use crate::settings::{self, Inputs, Pipeline, Settings};
-use crate::wording::Wording;
 use crate::templates::{TemplatePlan, Templates, with_templates};
+use crate::wording::Wording;
 
 /// What a plan is for: training reads columns that running does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

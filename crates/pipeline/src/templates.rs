@@ -56,7 +56,9 @@ impl TemplatePlan {
             TEMPLATE_CODE => Some(Told::Code),
             TEMPLATE_TEXT => Some(Told::Text),
             TEMPLATE_NEW => Some(Told::New),
-            _ => name.strip_prefix(PARAMETER).and_then(|at| Some(Told::Parameter(at.parse::<usize>().ok()?.checked_sub(1)?))),
+            _ => name
+                .strip_prefix(PARAMETER)
+                .and_then(|at| Some(Told::Parameter(at.parse::<usize>().ok()?.checked_sub(1)?))),
         };
         let all = with_templates(events, Some(settings));
         let added = all.fields().iter().skip(events.fields().len()).filter(|field| read.contains(field.name()));

@@ -54,7 +54,11 @@ impl Wording {
         if self.inputs.is_empty() {
             return Vec::new();
         }
-        contributions.iter().filter(|contribution| contribution.share >= SHARE_MIN).filter_map(|one| self.tell(one)).collect()
+        contributions
+            .iter()
+            .filter(|contribution| contribution.share >= SHARE_MIN)
+            .filter_map(|one| self.tell(one))
+            .collect()
     }
 
     fn tell(&self, contribution: &Contribution) -> Option<AlertTemplate> {
@@ -73,7 +77,8 @@ impl Wording {
             }
             Means::Place(place) => {
                 let (template, text) = self.template((*actual)? as usize);
-                let instead_of = (expected.is_finite() && Some(*expected) != *actual).then(|| self.template(*expected as usize).0);
+                let instead_of =
+                    (expected.is_finite() && Some(*expected) != *actual).then(|| self.template(*expected as usize).0);
                 let (finding, actual) = (Deviation::OutOfOrder, place as f64);
                 Some(AlertTemplate { template, text, finding, actual, expected: None, instead_of })
             }

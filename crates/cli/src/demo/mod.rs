@@ -217,7 +217,7 @@ fn watch(
 /// Live records that are accounted for, and whose outcome was seen.
 fn settled(status: &Status, counts: &Counts) -> u64 {
     let seen = if counts.is_of_events() { counts.all() } else { get(&status.processed) };
-    seen + get(&status.late) + status.dead_letters_total() + get(&status.filtered)
+    seen + get(&status.late) + status.dead_letters_total() + get(&status.filtered) + get(&status.left_out)
 }
 
 fn figures(status: &Status, counts: &Counts, seconds: f64) -> serde_json::Value {

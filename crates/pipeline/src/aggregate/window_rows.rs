@@ -119,7 +119,16 @@ impl Aggregate {
             }
         }
         let events = self.with_features(batch, features);
-        Ok(Aggregated { events, entities, on_time: None, windows: Some(rows), late: Vec::new(), repeats: 0, small: 0, taken: 0 })
+        Ok(Aggregated {
+            events,
+            entities,
+            on_time: None,
+            windows: Some(rows),
+            late: Vec::new(),
+            repeats: 0,
+            small: 0,
+            taken: 0,
+        })
     }
 
     fn fold_window<'a>(

@@ -176,7 +176,10 @@ mod tests {
         use Reason::*;
         let expected = [MissingKey, MissingTime, Malformed, Malformed, TooLarge];
         // A date that is none may be found when the line is split, or when its time is read.
-        assert!(reasons == expected || reasons == [MissingKey, Malformed, Malformed, Malformed, TooLarge], "{reasons:?}");
+        assert!(
+            reasons == expected || reasons == [MissingKey, Malformed, Malformed, Malformed, TooLarge],
+            "{reasons:?}"
+        );
         assert_eq!(texts(&decoded, "block"), ["blk_1"]);
         assert_eq!(texts(&decoded, LINE), [format!("{HDFS}blk_1")]);
     }

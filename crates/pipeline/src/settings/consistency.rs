@@ -233,8 +233,7 @@ fn check_templates(templates: &Templates, declared: &[Column<'_>], report: &Repo
 
 fn check_source_fields(settings: &Settings, declared: &[Column<'_>], report: &Report<'_>) {
     let source = &settings.source;
-    let fields =
-        [("key", Some(source.key.as_str())), ("time", source.time.as_deref()), ("id", source.id.as_deref())];
+    let fields = [("key", Some(source.key.as_str())), ("time", source.time.as_deref()), ("id", source.id.as_deref())];
     for (role, field) in fields {
         let Some(field) = field.filter(|field| !field.is_empty()) else {
             continue;

@@ -187,9 +187,10 @@ fn read_vote(section: &Section<'_>) -> Option<Vote> {
         (Some(detector), Some(at)) => Some(Vote { detector: detector.text()?, at }),
         (detector, _) => {
             let one = detector.or(rate).or(score)?;
-            let hint = "`detector` names the one that votes; `alert_rate` says which share of normal rows it may flag, \
+            let hint =
+                "`detector` names the one that votes; `alert_rate` says which share of normal rows it may flag, \
                         `min_score` from which score on it votes"
-                .to_owned();
+                    .to_owned();
             let message = format!("`{}` goes with `detector` and one of `alert_rate`, `min_score`", one.path());
             section.report.add(&one.key_place, message, hint);
             None

@@ -3,6 +3,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::join::{Join, Joined};
+use super::leave_out::LeaveOut;
 use super::pipeline::Settings;
 use super::schema::SchemaField;
 use super::source::{Format, LineLayout, LineStart, Lines};
@@ -44,6 +45,11 @@ pub(super) fn digest(settings: &Settings) -> String {
         facts.add("table.path", table.path.written());
     }
     facts.add_all("query", settings.enrich.query.as_deref());
+    for LeaveOut { from, to, entity } in &settings.state.leave_out {
+        facts.add("leave_out.from", &from.0.to_string());
+        facts.add("leave_out.to", &to.0.to_string());
+        facts.add_all("leave_out.entity", entity.as_deref());
+    }
     facts.0.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
         hex
@@ -86,8 +92,8 @@ fn add_templates(facts: &mut Facts, templates: &Templates) {
     facts.add("templates.parameters", &templates.parameters.to_string());
 }
 
-/// Everything that decides what is joined to which event. The topic does not, as that of the source does not; `max_rows`
-/// and `ttl` are bounds.
+/// Everything that decides what is joined to which event. The topic does not, as that of the source does not; `max_rows`,
+/// `max_bytes` and `ttl` are bounds.
 fn add_join(facts: &mut Facts, join: &Join) {
     facts.add("join", &join.name);
     add_format(facts, &join.format);

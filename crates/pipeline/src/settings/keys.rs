@@ -65,8 +65,23 @@ pub(super) const CSV: &[&str] = &["delimiter", "header", "columns"];
 pub(super) const SCHEMA_FIELD: &[&str] = &["type", "path"];
 /// `[join.<join>]`
 pub(super) const JOIN: &[&str] = &[
-    "topic", "format", "key", "time", "schema", "on", "within", "before", "after", "wait", "match", "kind", "table",
-    "ttl", "max_rows", "csv",
+    "topic",
+    "format",
+    "key",
+    "time",
+    "schema",
+    "on",
+    "within",
+    "before",
+    "after",
+    "wait",
+    "match",
+    "kind",
+    "table",
+    "ttl",
+    "max_rows",
+    "max_bytes",
+    "csv",
 ];
 /// `[enrich]`
 pub(super) const ENRICH: &[&str] = &["tables", "query"];
@@ -111,8 +126,20 @@ pub(super) const FEATURE: &[&str] = &[
     "fill",
 ];
 /// `[window]`
-pub(super) const WINDOW: &[&str] =
-    &["kind", "size", "step", "gap", "max_age", "events", "min_events", "allowed_lateness", "early", "open_max", "columns", "texts"];
+pub(super) const WINDOW: &[&str] = &[
+    "kind",
+    "size",
+    "step",
+    "gap",
+    "max_age",
+    "events",
+    "min_events",
+    "allowed_lateness",
+    "early",
+    "open_max",
+    "columns",
+    "texts",
+];
 /// `[window.texts]`
 pub(super) const WINDOW_TEXTS: &[&str] = &["column", "events", "bytes"];
 /// A column of `[window.columns]`.
@@ -199,7 +226,9 @@ pub(super) const TOPICS: &[&str] = &[
     "repartitioned",
 ];
 /// `[state]`
-pub(super) const STATE: &[&str] = &["path", "snapshots", "snapshot_interval", "memory", "ttl"];
+pub(super) const STATE: &[&str] = &["path", "snapshots", "snapshot_interval", "memory", "ttl", "leave_out"];
+/// An interval of `state.leave_out`.
+pub(super) const LEAVE_OUT: &[&str] = &["from", "to", "entity"];
 /// `[models]`
 pub(super) const MODELS: &[&str] = &["path"];
 /// `[connect]`
@@ -238,6 +267,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("topics", TOPICS),
     ("topics.<role>", LAYOUT),
     ("state", STATE),
+    ("state.leave_out", LEAVE_OUT),
     ("models", MODELS),
     ("connect", CONNECT),
     ("connect.embedded", EMBEDDED),

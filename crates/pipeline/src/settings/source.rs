@@ -249,7 +249,8 @@ fn read_lines(section: &Section<'_>, is_used: bool) -> Lines {
     }
     let first = given.first().and_then(|(field, make)| Some((field, make(field.text()?))));
     let offset = section.field("utc_offset").and_then(|field| {
-        let text = field.text_of(|text| utc_offset(text).is_some(), "hours and minutes east of UTC, such as \"+02:00\"");
+        let text =
+            field.text_of(|text| utc_offset(text).is_some(), "hours and minutes east of UTC, such as \"+02:00\"");
         utc_offset(&text?)
     });
     let keys = section.field("keys").and_then(|field| {

@@ -4,8 +4,8 @@ use lapwing_features::{ScoredWindowSpec, Texts, WindowColumn, WindowKind, Window
 
 use super::keys;
 use super::section::{Field, Section};
-use super::templates::{TEMPLATE, TEMPLATE_CODE, Templates};
 use super::source::LINE;
+use super::templates::{TEMPLATE, TEMPLATE_CODE, Templates};
 use super::units::{YEAR, is_identifier};
 
 /// Shortest and longest span. Units: microseconds.
@@ -100,10 +100,7 @@ fn read_texts(section: &Section<'_>) -> Option<(String, Texts)> {
         return None;
     }
     let number = |name: &str, most: i64, default: i64| texts.integer_or(name, 1..=most, default) as usize;
-    let kept = Texts {
-        events: number("events", 32, 16),
-        bytes: number("bytes", 4_096, 256),
-    };
+    let kept = Texts { events: number("events", 32, 16), bytes: number("bytes", 4_096, 256) };
     Some((texts.text_or("column", LINE), kept))
 }
 
@@ -197,7 +194,8 @@ fn read_column(field: &Field<'_>, templates: Option<&Templates>) -> Option<Windo
 fn refuse_strays_of(section: &Section<'_>, measure: WindowMeasure) {
     for (key, owner) in [("labels", WindowMeasure::Counts), ("length", WindowMeasure::Sequence)] {
         if let Some(stray) = section.field(key).filter(|_| measure != owner) {
-            let message = format!("`{}` goes with {}, but the measure is {}", stray.path(), owner.name(), measure.name());
+            let message =
+                format!("`{}` goes with {}, but the measure is {}", stray.path(), owner.name(), measure.name());
             section.report.add(&stray.key_place, message, format!("remove `{key}`"));
         }
     }
@@ -214,7 +212,8 @@ fn read_labels(section: &Section<'_>, value: &Field<'_>, templates: Option<&Temp
             Some(TEMPLATE) => "give [templates] a `seed`, a list of templates; `lapwing templates learn` makes one",
             _ => "name the codes 1, 2, …, such as labels = [\"opened\", \"closed\"]",
         };
-        return value.refuse(format!("`{}` counts codes, and their names are not known", value.path()), hint.to_owned());
+        return value
+            .refuse(format!("`{}` counts codes, and their names are not known", value.path()), hint.to_owned());
     }
     Some(labels)
 }

@@ -25,6 +25,8 @@ use crate::score::{Model, Scored, score};
 use crate::status::{Status, add};
 use crate::templates::Templates;
 
+/// Events that memory is to know nothing of.
+mod leave_out;
 /// What a task puts out.
 mod output;
 /// What a task remembers.
@@ -44,6 +46,13 @@ pub struct Task {
     postprocess: Option<Postprocess>,
     decide: Decide,
     model: Option<Arc<Model>>,
+
+    /// Bytes of memory for it; `None` is unbounded.
+    room_bytes: Option<usize>,
+    /// Whether it was said that its joins alone need more.
+    is_crowded: bool,
+    /// Events left out by the replay.
+    left_out: u64,
 }
 
 /// What came of a batch of records.
@@ -125,6 +134,9 @@ impl Task {
             plan: plan.clone(),
             partition,
             model: None,
+            room_bytes: room.map(|room| room.bytes),
+            is_crowded: false,
+            left_out: 0,
         })
     }
 
@@ -267,6 +279,7 @@ impl Task {
         let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
         add(&status.records, range.len() as u64);
         let joined = self.join.join(records, range);
+        self.share_room()?;
         add(&status.coerced, joined.coerced);
         add(&status.keys_cut, joined.keys_cut);
         for (index, letter) in &joined.dead {
@@ -312,7 +325,8 @@ impl Task {
         let events = self.find_templates(events, Some(status));
         let none = Records::default();
         let carriers = released.as_ref().or(records).unwrap_or(&none);
-        let enriched = self.enrich.enrich(events).map_err(|error| RunError::enrich(self.partition, error))?;
+        let mut enriched = self.enrich.enrich(events).map_err(|error| RunError::enrich(self.partition, error))?;
+        add(&status.left_out, self.leave_out(&mut enriched));
         add(&status.filtered, enriched.filtered);
         add(&status.duplicate_matches, enriched.duplicates);
         for (row, message) in enriched.failed {

@@ -64,7 +64,8 @@ fn plan() -> Arc<Plan> {
 /// A line of 2008-11-09, `seconds` after midnight.
 fn line(seconds: u32, message: &str) -> Vec<u8> {
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    format!("081109 {hours:02}{minutes:02}{:02} 143 INFO dfs.DataNode$DataXceiver: {message}", seconds % 60).into_bytes()
+    format!("081109 {hours:02}{minutes:02}{:02} 143 INFO dfs.DataNode$DataXceiver: {message}", seconds % 60)
+        .into_bytes()
 }
 
 fn receiving(seconds: u32, block: i64) -> Vec<u8> {
@@ -137,7 +138,8 @@ fn fitted(plan: &Arc<Plan>) -> Arc<lapwing_pipeline::score::Model> {
     lines.iter().enumerate().for_each(|(offset, line)| records.push(offset as i64, NOW, None, line, Vec::new()));
     let mut task = Task::new(plan, 0, &[]).unwrap();
     let clock = HandClock::at(NOW);
-    let batch = task.score_batch(&records, 0..lines.len(), &Status::default(), &clock, &mut Product::default()).unwrap();
+    let batch =
+        task.score_batch(&records, 0..lines.len(), &Status::default(), &clock, &mut Product::default()).unwrap();
     let rows = [batch.events.rows];
     let columns = ModelColumns::fit(&plan.inputs, &rows).unwrap();
     let matrix = columns.encode(&rows[0]).unwrap();
@@ -220,8 +222,9 @@ fn what_is_no_line_of_the_log_becomes_a_dead_letter_and_an_explosion_of_template
     assert_eq!(dead(Reason::Malformed), Some(2));
     assert_eq!((dead(Reason::MissingKey), dead(Reason::TooLarge)), (Some(1), Some(1)));
     let word = |number: u64| -> String { format!("{number:b}").replace('0', "a").replace('1', "b") };
-    let unique: Vec<Vec<u8>> =
-        (0..3_000).map(|at| line(2, &format!("{} {} {} blk_{at}", word(at), word(at * 7919), word(at + 99_991)))).collect();
+    let unique: Vec<Vec<u8>> = (0..3_000)
+        .map(|at| line(2, &format!("{} {} {} blk_{at}", word(at), word(at * 7919), word(at + 99_991))))
+        .collect();
     hand.feed(&unique).unwrap();
     assert!(hand.task().templates().unwrap().known() <= 50 + 3 + 1, "{}", hand.task().templates().unwrap().known());
     assert!(get(&hand.status.templates_evicted) > 0);
@@ -230,7 +233,8 @@ fn what_is_no_line_of_the_log_becomes_a_dead_letter_and_an_explosion_of_template
 #[test]
 fn a_line_is_forwarded_to_each_block_that_it_names() {
     let two = line(1, "ask 10.0.0.1:50010 to delete blk_1 blk_2");
-    let (log, status) = (Log::new(vec![vec![two.clone(), receiving(2, 3), b"rubbish".to_vec()]]), Arc::new(Status::default()));
+    let (log, status) =
+        (Log::new(vec![vec![two.clone(), receiving(2, 3), b"rubbish".to_vec()]]), Arc::new(Status::default()));
     let clock = Arc::new(HandClock::at(NOW));
     let calls = Arc::new(std::sync::Mutex::new(Calls::default()));
     let transport = FakeTransport::new(&log, &clock, Script::calm(log.partitions(), Cut::Even(20)), &calls);

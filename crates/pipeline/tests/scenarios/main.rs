@@ -16,6 +16,7 @@ mod enriched;
 mod alerts;
 mod late;
 mod logs;
+mod left_out;
 mod repeats;
 mod windows;
 mod markers;
