@@ -47,7 +47,11 @@ impl Cell {
         (i64::from(self.start as i32) << 32) | i64::from(self.end)
     }
 
+    /// Its text; empty for a moment, whose number stands in place of the bounds.
     pub(super) fn bytes(self, record: &[u8]) -> &[u8] {
+        if self.shape == Shape::Moment {
+            return &[];
+        }
         &record[self.start as usize..self.end as usize]
     }
 }
@@ -254,9 +258,7 @@ fn unicode_escape(bytes: &[u8]) -> Result<(char, usize), Unfit> {
 
 /// How a value is described in messages.
 pub(super) fn describe(cell: Cell, record: &[u8], kind: Kind) -> String {
-    // A moment stands in place of its bounds, and fits every column of times: there is nothing to show of it.
-    let bytes = if cell.shape == Shape::Moment { b"a time" } else { cell.bytes(record) };
-    let shown: String = String::from_utf8_lossy(bytes).chars().take(40).collect();
+    let shown: String = String::from_utf8_lossy(cell.bytes(record)).chars().take(40).collect();
     let wanted = match kind {
         Kind::Int => "a whole number of 64 bits",
         Kind::Float => "a finite number",
