@@ -46,11 +46,8 @@ new = { sum = "template_new" }
 [window.texts]
 events = 4
 [detect.counts]
-method = "robust_zscore"
+method = "count_distance"
 inputs = ["events"]
-[detect.order]
-method = "transitions"
-inputs = ["order"]
 [decide]
 alert_rate = 0.02
 "#;
@@ -186,7 +183,10 @@ fn run(lines: &[Vec<u8>], size: usize, restart: Option<usize>) -> Vec<OutputReco
             hand.task().set_model(Some(model.clone()));
         }
     }
-    hand.outputs
+    // The records of one topic have an order; those of two have none between them.
+    let mut outputs = hand.outputs;
+    outputs.sort_by(|one, other| one.topic.cmp(&other.topic));
+    outputs
 }
 
 fn restarted(hand: &mut ByHand, plan: &Arc<Plan>, store: &SnapshotStore, offset: i64) {
@@ -205,7 +205,7 @@ fn batches_and_restarts_change_nothing() {
     let whole = run(&lines, lines.len(), None);
     assert!(rows(&whole).len() > 300);
     for (size, restart) in [(1, None), (7, Some(3)), (100, Some(1))] {
-        assert_eq!(run(&lines, size, restart), whole, "batches of {size}");
+        assert!(run(&lines, size, restart) == whole, "batches of {size}");
     }
 }
 

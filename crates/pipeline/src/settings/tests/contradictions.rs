@@ -353,8 +353,7 @@ fn a_type_that_a_detector_raises_names_the_detector_and_its_rate() {
     );
     assert_fault(
         &format!("{detector}[decide.types.t]\ndetector = \"spike\"\nalert_rate = 0.1\nmin_score = 0.75\n"),
-        "7:1 `decide.types.t.min_score` goes against line 6: `alert_rate` and `min_score` both say from where on the \
-         detector votes | remove one of them",
+        "7:1 `alert_rate` and `min_score` both say from where on the detector votes & 6:1 | remove one of them",
     );
 }
 
