@@ -85,6 +85,9 @@ fn many(arguments: &Arguments) -> Result<bool, String> {
     let report = play_many(from, seeds, jobs, options, told)?;
     let happened = Fault::ALL.iter().zip(report.happened).map(|((fault, _), count)| format!("{fault:?} {count}"));
     say(&format!("{} stories; {}", report.played, happened.collect::<Vec<_>>().join(", ")));
+    let plots = Plot::ALL.iter().zip(report.plots);
+    let plots = plots.map(|((plot, _), (stories, markers))| format!("{plot:?} {stories} with {markers} markers"));
+    say(&plots.collect::<Vec<_>>().join(", "));
     let Some((seed, findings)) = report.failure else { return Ok(true) };
     tell(seed, &findings);
     say(&format!("to see it again: cargo run --release -p lapwing-sim -- --seed {seed} --trace"));

@@ -202,9 +202,9 @@ pub enum Plot {
 }
 
 impl Plot {
-    /// Every kind, with its share of the stories. Units: in a thousand. Tabled ones cost a multiple of the others.
+    /// Every kind, with its share of the stories. Units: in a thousand. Tabled and joined ones cost more than others.
     pub const ALL: [(Self, u64); 5] =
-        [(Self::Plain, 490), (Self::Tabled, 60), (Self::Windowed, 150), (Self::Joined, 150), (Self::Remembered, 150)];
+        [(Self::Plain, 540), (Self::Tabled, 60), (Self::Windowed, 180), (Self::Joined, 50), (Self::Remembered, 170)];
 
     /// That of a seed.
     pub fn of(seed: u64) -> Self {

@@ -112,8 +112,10 @@ fn by_topic<'a>(
     sorted
 }
 
-fn order<'a>((key, value, headers): &Written<'a>) -> (&'a Option<Vec<u8>>, &'a Vec<u8>, Vec<(&'a str, &'a [u8])>) {
-    (key, value, headers.iter().map(|header| (header.name.as_str(), &header.value[..])).collect())
+/// What records are sorted by where their order says nothing.
+fn order<'a>((key, value, headers): &Written<'a>) -> Vec<&'a [u8]> {
+    let headers = headers.iter().flat_map(|header| [header.name.as_bytes(), &header.value[..]]);
+    [key.as_deref().unwrap_or_default(), &value[..]].into_iter().chain(headers).collect()
 }
 
 fn difference(topic: &str, found: &[Written<'_>], expected: &[Written<'_>]) -> Option<String> {

@@ -57,6 +57,8 @@ pub struct Outcome {
     pub trace: Vec<String>,
     /// How often each fault has happened, in the order of [`Fault::ALL`].
     pub happened: [u64; Fault::ALL.len()],
+    /// Markers that were committed: what the wall clock let go, tables and models that came into force.
+    pub markers: u64,
 }
 
 /// A model that can be replaced while workers run: every one there was, the present one last.
@@ -110,7 +112,9 @@ pub fn play(pipelines: &Pipelines, seed: u64, options: Options) -> Result<Outcom
     let mut world = locked(&story.world);
     checked.into_iter().for_each(|finding| world.find(finding));
     let (findings, trace) = (std::mem::take(&mut world.findings), world.trace.take().unwrap_or_default());
-    Ok(Outcome { findings, trace, happened: world.weather.happened() })
+    let topic = story.flavour.plan.topics.markers.as_ref();
+    let markers = outputs.iter().filter(|record| Some(&record.topic) == topic).count() as u64;
+    Ok(Outcome { findings, trace, happened: world.weather.happened(), markers })
 }
 
 impl<'a> Story<'a> {

@@ -20,7 +20,7 @@ use crate::weather::{Fault, Weather};
 const POLL_MICROS_MAX: u64 = 20_000;
 /// Leaps of a clock: past a look at tables and models, far ahead, so far that what waits for event time goes on, back.
 /// Units: microseconds.
-const LEAPS_MICROS: [i64; 5] = [1_100_000, 1_100_000, 5_000_000, 45_000_000, -1_500_000];
+const LEAPS_MICROS: [i64; 6] = [1_100_000, 1_100_000, 5_000_000, 45_000_000, 45_000_000, -1_500_000];
 /// Most records before the asked offset with which delivery may begin.
 const REPEATS_MAX: u64 = 6;
 /// How often a planted flaw shows. Units: in a thousand.
