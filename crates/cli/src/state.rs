@@ -1,22 +1,25 @@
 //! `lapwing state`: what a pipeline remembers, from its newest snapshots.
 
+/// What is remembered of one entity, told.
+mod report;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
-use lapwing_pipeline::aggregate::{Carried, Entity};
+use lapwing_pipeline::aggregate::Carried;
 use lapwing_pipeline::error::RunError;
 use lapwing_pipeline::inspect::{Memory, newest};
 use lapwing_pipeline::plan::{Plan, Purpose};
 use lapwing_pipeline::references::References;
-use lapwing_pipeline::score::ModelSource;
 use lapwing_pipeline::settings::{Connect, Overrides};
 use lapwing_state::SnapshotStore;
 
-use crate::failure::{CONFIGURATION, DATA, Failure, IO};
+use crate::failure::{CONFIGURATION, DATA, Failure};
 use crate::load;
 use crate::places::{self, Inputs};
 use crate::transports;
+use report::Report;
 
 /// Look at what a pipeline remembers.
 #[derive(Subcommand, Debug)]
@@ -160,11 +163,10 @@ fn inspect(pipeline: &Path, entity: &str, json: bool) -> Result<(), Failure> {
     let place = Place::open(pipeline)?;
     for partition in 0..place.partitions {
         let Some(memory) = place.memory(partition)? else { continue };
-        if let Some(found) = memory.entity(entity)? {
-            let scored = scored(&place.plan)?;
+        if let Some(report) = Report::of(&place.plan, partition, &memory, entity)? {
             match json {
-                true => crate::print_line(&as_json(partition, &memory, entity, &found, &scored).to_string()),
-                false => tell(partition, &memory, entity, &found, &scored),
+                true => crate::print_line(&report.json().to_string()),
+                false => report.lines().iter().for_each(|line| crate::print_line(line)),
             }
             return Ok(());
         }
@@ -175,61 +177,6 @@ fn inspect(pipeline: &Path, entity: &str, json: bool) -> Result<(), Failure> {
         place.store.describe()
     );
     Err(Failure::new(DATA, text))
-}
-
-/// Whether events are scored, and why not.
-fn scored(plan: &Arc<Plan>) -> Result<String, Failure> {
-    if plan.members.is_empty() {
-        return Ok("not scored: the pipeline has no detectors".to_owned());
-    }
-    let model = load::model_source(&plan.settings).changed_from(None).map_err(|fault| Failure::new(IO, fault))?;
-    Ok(match model {
-        Some(model) => format!("scored by {} from the first event on", model.id()),
-        None => "not scored: there is no model yet; `lapwing train` makes one".to_owned(),
-    })
-}
-
-fn tell(partition: i32, memory: &Memory, name: &str, entity: &Entity, scored: &str) {
-    let last = entity.last_event.map_or("none".to_owned(), |time| time.to_rfc3339());
-    let watermark = memory.aggregate().watermark().map_or("none".to_owned(), |time| time.to_rfc3339());
-    crate::print_line(&format!("{name}: partition {partition}, as of offset {}", memory.offset));
-    crate::print_line(&format!("  last event {last}, watermark {watermark}, {} of memory", bytes(entity.bytes)));
-    crate::print_line(&format!("  {scored}"));
-    crate::print_line("features");
-    for (feature, value) in &entity.features {
-        let value = value.map_or("–".to_owned(), |value| format!("{value}"));
-        crate::print_line(&format!("  {feature} = {value}"));
-    }
-    if !entity.windows.is_empty() {
-        crate::print_line("open windows");
-    }
-    for window in &entity.windows {
-        let (start, end) = (window.start.to_rfc3339(), window.end.to_rfc3339());
-        crate::print_line(&format!("  {start} to {end}: {} events", window.events));
-    }
-}
-
-fn as_json(partition: i32, memory: &Memory, name: &str, entity: &Entity, scored: &str) -> serde_json::Value {
-    let features: serde_json::Map<String, serde_json::Value> =
-        entity.features.iter().map(|(name, value)| (name.clone(), serde_json::json!(value))).collect();
-    let windows = entity.windows.iter().map(|window| {
-        serde_json::json!({
-            "start": window.start.to_rfc3339(),
-            "end": window.end.to_rfc3339(),
-            "events": window.events,
-        })
-    });
-    serde_json::json!({
-        "entity": name,
-        "partition": partition,
-        "snapshot": memory.offset,
-        "last_event": entity.last_event.map(|time| time.to_rfc3339()),
-        "watermark": memory.aggregate().watermark().map(|time| time.to_rfc3339()),
-        "bytes": entity.bytes,
-        "scored": scored,
-        "features": features,
-        "windows": windows.collect::<Vec<_>>(),
-    })
 }
 
 /// A size as people read it.

@@ -24,8 +24,10 @@ fn state_is_listed_and_an_entity_is_looked_at() {
     let told = world.lapwing(&["state", "inspect", &pipeline, "host-0001", "--json"]).succeeded();
     let told: serde_json::Value = serde_json::from_str(told.trim()).unwrap();
     assert_eq!(told["entity"], "host-0001");
-    assert!(told["features"]["connections_1m"].is_number(), "{told}");
+    let connections = &told["features"]["connections_1m"];
+    assert_eq!(connections["value"], connections["samples"], "a count counts its samples: {told}");
     assert!(told["scored"].as_str().unwrap().contains("there is no model yet"), "{told}");
+    assert_eq!(told["model"], serde_json::Value::Null);
     let fault = world.lapwing(&["state", "inspect", &pipeline, "nobody"]).failed(65);
     assert!(fault.contains("nothing is remembered of `nobody`"), "{fault}");
 }

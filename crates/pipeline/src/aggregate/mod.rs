@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray};
-use lapwing_features::{Dedup, Graph, Lateness, OpenWindow, ScoredWindows, Timeliness, Watermark};
+use lapwing_features::{Dedup, FeatureState, Graph, Lateness, OpenWindow, ScoredWindows, Timeliness, Watermark};
 use lapwing_state::{EntityTable, StateError};
 use lapwing_vocabulary::{EventBatch, EventTime, Offset};
 
@@ -87,8 +87,8 @@ pub struct Aggregated {
 pub struct Entity {
     /// When its newest event happened.
     pub last_event: Option<EventTime>,
-    /// Its features as they are; `None` where one does not exist.
-    pub features: Vec<(String, Option<f64>)>,
+    /// Its features as they are, with what stands behind them; none where only windows are remembered.
+    pub features: Vec<FeatureState>,
     /// Its open windows.
     pub windows: Vec<OpenWindow>,
     /// Bytes of memory it takes.
@@ -303,8 +303,7 @@ impl Aggregate {
         };
         let words = self.entities.peek(slot)?;
         let now = self.watermark.max_seen().unwrap_or_default();
-        let values = self.graph.show(&words, now);
-        let features = self.graph.names().iter().cloned().zip(values).collect();
+        let features = self.graph.explain(&words, &self.shared, now);
         let last_event = self.entities.last_seen(slot).map(EventTime);
         Ok(Some(Entity { last_event, features, windows, bytes: self.entities.entity_bytes() }))
     }

@@ -12,7 +12,7 @@ use crate::aggregate::{Aggregated, Carried, layout_of};
 use crate::error::RunError;
 use crate::join::Joined;
 use crate::marker::{Marker, What};
-use crate::postprocess::{self, Postprocess};
+use crate::postprocess::{self, Postprocess, RecentScores};
 use crate::references::References;
 use crate::score::{Model, ModelSource, score};
 use crate::status::{Status, add};
@@ -162,6 +162,14 @@ impl Task {
             self.join.recall(section)?;
         }
         self.aggregate.recall(&mut snapshot)
+    }
+
+    /// What an entity's recent scores mean for its next one, at the newest event time; `None` if none are remembered.
+    /// Errors: `State`.
+    pub fn recent_scores(&self, entity: &str) -> Result<Option<RecentScores>, RunError> {
+        let now = self.aggregate.max_seen().unwrap_or_default();
+        let seen = self.postprocess.as_ref().map(|stage| stage.look(entity, now)).transpose()?;
+        Ok(seen.flatten())
     }
 
     /// Bytes of memory held.
