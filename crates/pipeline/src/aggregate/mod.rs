@@ -270,6 +270,12 @@ impl Aggregate {
         self.entities.len()
     }
 
+    /// Leaves so much of its room to other stages of the task: entities go to disk the sooner. Units: bytes.
+    /// Errors: `Storage`.
+    pub fn leave_room(&mut self, bytes: usize) -> Result<(), StateError> {
+        self.entities.reserve(bytes)
+    }
+
     /// Bytes of memory held for entities, windows and ids.
     pub fn memory_bytes(&self) -> usize {
         let groups: usize = self.groups.iter().map(EntityTable::memory_bytes).sum();

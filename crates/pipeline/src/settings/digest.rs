@@ -63,8 +63,8 @@ fn add_format(facts: &mut Facts, format: &Format) {
     }
 }
 
-/// Everything that decides what is joined to which event. The topic does not, as that of the source does not; `max_rows`
-/// and `ttl` are bounds.
+/// Everything that decides what is joined to which event. The topic does not, as that of the source does not; `max_rows`,
+/// `max_bytes` and `ttl` are bounds.
 fn add_join(facts: &mut Facts, join: &Join) {
     facts.add("join", &join.name);
     add_format(facts, &join.format);

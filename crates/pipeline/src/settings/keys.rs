@@ -46,8 +46,23 @@ pub(super) const CSV: &[&str] = &["delimiter", "header", "columns"];
 pub(super) const SCHEMA_FIELD: &[&str] = &["type", "path"];
 /// `[join.<join>]`
 pub(super) const JOIN: &[&str] = &[
-    "topic", "format", "key", "time", "schema", "on", "within", "before", "after", "wait", "match", "kind", "table",
-    "ttl", "max_rows", "csv",
+    "topic",
+    "format",
+    "key",
+    "time",
+    "schema",
+    "on",
+    "within",
+    "before",
+    "after",
+    "wait",
+    "match",
+    "kind",
+    "table",
+    "ttl",
+    "max_rows",
+    "max_bytes",
+    "csv",
 ];
 /// `[enrich]`
 pub(super) const ENRICH: &[&str] = &["tables", "query"];

@@ -176,6 +176,7 @@ fn write_join(text: &mut Text, join: &Join) {
         }
     }
     text.set("max_rows", join.rows_max);
+    join.bytes_max.iter().for_each(|bytes| text.set_text("max_bytes", &format_size(*bytes)));
     write_csv(text, &["join", &join.name, "csv"], &join.format);
     write_fields(text, &["join", &join.name, "schema"], &join.schema);
 }

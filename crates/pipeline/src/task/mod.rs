@@ -42,6 +42,11 @@ pub struct Task {
     postprocess: Option<Postprocess>,
     decide: Decide,
     model: Option<Arc<Model>>,
+
+    /// Bytes of memory for it; `None` is unbounded.
+    room_bytes: Option<usize>,
+    /// Whether it was said that its joins alone need more.
+    is_crowded: bool,
 }
 
 /// What came of a batch of records.
@@ -122,6 +127,8 @@ impl Task {
             plan: plan.clone(),
             partition,
             model: None,
+            room_bytes: room.map(|room| room.bytes),
+            is_crowded: false,
         })
     }
 
@@ -264,6 +271,7 @@ impl Task {
         let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
         add(&status.records, range.len() as u64);
         let joined = self.join.join(records, range);
+        self.share_room()?;
         add(&status.coerced, joined.coerced);
         for (index, letter) in &joined.dead {
             self.set_aside(letter, records, *index, status, now, product);

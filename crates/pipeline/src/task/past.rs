@@ -38,6 +38,7 @@ impl Task {
     pub fn replay(&mut self, records: &Records, range: Range<usize>, status: &Status) -> Result<(), RunError> {
         add(&status.replayed, range.len() as u64);
         let joined = self.join.join(records, range);
+        self.share_room()?;
         self.fold(joined)
     }
 
@@ -170,6 +171,24 @@ impl Task {
         let now = self.aggregate.max_seen().unwrap_or_default();
         let seen = self.postprocess.as_ref().map(|stage| stage.look(entity, now)).transpose()?;
         Ok(seen.flatten())
+    }
+
+    /// Entities have what the other stages leave of the task's memory.
+    pub(super) fn share_room(&mut self) -> Result<(), RunError> {
+        let Some(room_bytes) = self.room_bytes else { return Ok(()) };
+        let scores = self.postprocess.as_ref().map_or(0, Postprocess::memory_bytes);
+        let joins = self.join.memory_bytes();
+        if joins > room_bytes && !std::mem::replace(&mut self.is_crowded, true) {
+            let partition = self.partition;
+            tracing::warn!(
+                partition,
+                joins,
+                room_bytes,
+                "what is joined takes more than this partition's part of `state.memory`, and cannot go to disk: raise it, \
+                 or lower `max_rows`, `max_bytes` or the interval of the joins"
+            );
+        }
+        Ok(self.aggregate.leave_room(joins + scores)?)
     }
 
     /// Bytes of memory held.
