@@ -58,6 +58,8 @@ struct Place {
     store: SnapshotStore,
     references: References,
     partitions: i32,
+    /// Of each partition the first record that the source still has; none for files.
+    earliest: Vec<i64>,
 }
 
 impl Place {
@@ -68,14 +70,16 @@ impl Place {
         let plan = load::plan(settings, &Inputs::default(), Purpose::Run)?;
         let references = References::open(&plan.tables(), Some(copies));
         let references = references.map_err(|fault| Failure::new(CONFIGURATION, fault))?;
-        let partitions = match &plan.settings.connect {
-            Connect::Files(_) => 1,
+        let earliest: Vec<i64> = match &plan.settings.connect {
+            Connect::Files(_) => Vec::new(),
             _ => {
                 let mut topics = transports::topics(&plan.settings)?;
-                transports::describe(topics.as_mut(), plan.source_name())?.partitions.len() as i32
+                let state = transports::describe(topics.as_mut(), plan.source_name())?;
+                state.partitions.iter().map(|(earliest, _)| *earliest).collect()
             }
         };
-        Ok(Self { plan, store, references, partitions })
+        let partitions = if earliest.is_empty() { 1 } else { earliest.len() as i32 };
+        Ok(Self { plan, store, references, partitions, earliest })
     }
 
     fn memory(&self, partition: i32) -> Result<Option<Memory>, Failure> {
@@ -95,7 +99,11 @@ pub fn against(pipeline: &Path) -> Result<(), Failure> {
             Ok(Some(memory)) => format!("kept from offset {}{}", memory.offset, changes(&memory.carried)),
             Err(RunError::Plan(faults)) => {
                 refused += 1;
-                format!("refused, rebuilt from the source: {}", faults.join("; "))
+                let gone = match place.earliest.get(partition as usize) {
+                    Some(earliest) if *earliest > 0 => format!("; the records before {earliest} are gone"),
+                    _ => String::new(),
+                };
+                format!("refused, rebuilt from the source: {}{gone}", faults.join("; "))
             }
             Err(error) => return Err(error.into()),
         };

@@ -55,6 +55,7 @@ impl Pipeline {
             (outcome("late"), get(&status.late)),
             (outcome("repeat"), get(&status.repeats)),
             (outcome("filtered"), get(&status.filtered)),
+            (outcome("left_out"), get(&status.left_out)),
             (outcome("dead_letter"), status.dead_letters_total()),
         ];
         counters(encoder, "events", "Events by what became of them", outcomes)?;

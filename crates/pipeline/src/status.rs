@@ -39,6 +39,8 @@ pub struct Status {
     pub ticks: AtomicU64,
     /// Events left out by the enrich query.
     pub filtered: AtomicU64,
+    /// Events left out because `state.leave_out` says so.
+    pub left_out: AtomicU64,
     /// Extra rows that reference tables with repeated keys would have added.
     pub duplicate_matches: AtomicU64,
     /// Values that were written in another type than their column's.

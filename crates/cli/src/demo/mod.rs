@@ -230,7 +230,7 @@ fn watch(
 
 /// Live events that are accounted for.
 fn settled(status: &Status, counts: Counts) -> u64 {
-    counts.events() + get(&status.late) + status.dead_letters_total() + get(&status.filtered)
+    counts.events() + get(&status.late) + status.dead_letters_total() + get(&status.filtered) + get(&status.left_out)
 }
 
 fn figures(status: &Status, counts: &Counts, seconds: f64) -> serde_json::Value {

@@ -3,6 +3,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::join::{Join, Joined};
+use super::leave_out::LeaveOut;
 use super::pipeline::Settings;
 use super::schema::SchemaField;
 use super::source::Format;
@@ -42,6 +43,11 @@ pub(super) fn digest(settings: &Settings) -> String {
         facts.add("table.path", table.path.written());
     }
     facts.add_all("query", settings.enrich.query.as_deref());
+    for LeaveOut { from, to, entity } in &settings.state.leave_out {
+        facts.add("leave_out.from", &from.0.to_string());
+        facts.add("leave_out.to", &to.0.to_string());
+        facts.add_all("leave_out.entity", entity.as_deref());
+    }
     facts.0.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
         hex

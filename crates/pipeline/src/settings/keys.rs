@@ -184,7 +184,9 @@ pub(super) const TOPICS: &[&str] = &[
     "repartitioned",
 ];
 /// `[state]`
-pub(super) const STATE: &[&str] = &["path", "snapshots", "snapshot_interval", "memory", "ttl"];
+pub(super) const STATE: &[&str] = &["path", "snapshots", "snapshot_interval", "memory", "ttl", "leave_out"];
+/// An interval of `state.leave_out`.
+pub(super) const LEAVE_OUT: &[&str] = &["from", "to", "entity"];
 /// `[models]`
 pub(super) const MODELS: &[&str] = &["path"];
 /// `[connect]`
@@ -219,6 +221,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("topics", TOPICS),
     ("topics.<role>", LAYOUT),
     ("state", STATE),
+    ("state.leave_out", LEAVE_OUT),
     ("models", MODELS),
     ("connect", CONNECT),
     ("connect.embedded", EMBEDDED),

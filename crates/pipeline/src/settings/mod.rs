@@ -24,6 +24,8 @@ mod detect;
 mod decide;
 /// `[outputs]`: where results go; `[topics]`: how topics are laid out.
 mod outputs;
+/// `state.leave_out`: events that memory is to know nothing of.
+mod leave_out;
 /// `[state]` and `[models]`: folders on disk.
 mod storage;
 /// `[connect.*]`: the transport.
@@ -64,6 +66,7 @@ pub use join::{Join, JoinKind, Joined, Matches};
 pub use kafka::{Kafka, KafkaProperty, PropertyValue};
 pub use keys::known_keys;
 pub use lapwing_detect::Method;
+pub use leave_out::LeaveOut;
 pub use outputs::{Outputs, Role, Topics};
 pub use pipeline::{FILE_BYTES_MAX, Overrides, Pipeline, Settings, Variables};
 pub use schema::{FieldType, SchemaField};

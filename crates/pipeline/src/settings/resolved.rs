@@ -9,6 +9,7 @@ use super::connect::{Connect, FilePlace};
 use super::decide::{Likelihood, Postprocessing};
 use super::detect::{Detect, Detector, Inputs};
 use super::join::{Join, Joined};
+use super::leave_out::LeaveOut;
 use super::outputs::{Outputs, Topics};
 use super::pipeline::Settings;
 use super::schema::SchemaField;
@@ -24,6 +25,11 @@ impl Text {
     fn table(&mut self, path: &[&str]) {
         let path: Vec<String> = path.iter().map(|name| key(name)).collect();
         self.0.push_str(&format!("\n[{}]\n", path.join(".")));
+    }
+
+    /// One more table of a list.
+    fn list_table(&mut self, path: &str) {
+        self.0.push_str(&format!("\n[[{path}]]\n"));
     }
 
     fn set(&mut self, name: &str, value: impl Display) {
@@ -424,6 +430,12 @@ fn write_storage(text: &mut Text, settings: &Settings) {
     match settings.state.ttl_micros {
         Some(ttl) => text.set_duration("ttl", ttl),
         None => text.set("ttl", false),
+    }
+    for LeaveOut { from, to, entity } in &settings.state.leave_out {
+        text.list_table("state.leave_out");
+        text.set_text("from", &from.to_rfc3339());
+        text.set_text("to", &to.to_rfc3339());
+        entity.iter().for_each(|entity| text.set_text("entity", entity));
     }
     text.table(&["models"]);
     text.set_text("path", &settings.models.path.to_string_lossy());

@@ -24,6 +24,8 @@ use crate::render;
 use crate::score::{Model, Scored, score};
 use crate::status::{Status, add};
 
+/// Events that memory is to know nothing of.
+mod leave_out;
 /// What a task puts out.
 mod output;
 /// What a task remembers.
@@ -47,6 +49,8 @@ pub struct Task {
     room_bytes: Option<usize>,
     /// Whether it was said that its joins alone need more.
     is_crowded: bool,
+    /// Events left out by the replay.
+    left_out: u64,
 }
 
 /// What came of a batch of records.
@@ -129,6 +133,7 @@ impl Task {
             model: None,
             room_bytes: room.map(|room| room.bytes),
             is_crowded: false,
+            left_out: 0,
         })
     }
 
@@ -299,7 +304,8 @@ impl Task {
         let Joined { events, records: origin, released, .. } = joined;
         let none = Records::default();
         let carriers = released.as_ref().or(records).unwrap_or(&none);
-        let enriched = self.enrich.enrich(events).map_err(|error| RunError::enrich(self.partition, error))?;
+        let mut enriched = self.enrich.enrich(events).map_err(|error| RunError::enrich(self.partition, error))?;
+        add(&status.left_out, self.leave_out(&mut enriched));
         add(&status.filtered, enriched.filtered);
         add(&status.duplicate_matches, enriched.duplicates);
         for (row, message) in enriched.failed {

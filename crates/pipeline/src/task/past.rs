@@ -8,7 +8,9 @@ use lapwing_state::{Kind, Snapshot, SnapshotParts};
 use lapwing_vocabulary::{EventTime, Offset, OutputRecord, Records};
 
 use super::Task;
+use super::leave_out::leave_out;
 use crate::aggregate::{Aggregated, Carried, layout_of};
+use crate::enrich::Enriched;
 use crate::error::RunError;
 use crate::join::Joined;
 use crate::marker::{Marker, What};
@@ -45,7 +47,9 @@ impl Task {
     /// Folds events in silently.
     fn fold(&mut self, joined: Joined) -> Result<(), RunError> {
         self.join.take_counts();
-        let enriched = self.enrich.enrich(joined.events).map_err(|error| RunError::enrich(self.partition, error))?;
+        let mut enriched =
+            self.enrich.enrich(joined.events).map_err(|error| RunError::enrich(self.partition, error))?;
+        self.left_out += self.leave_out(&mut enriched);
         let Aggregated { events, entities, .. } = self.aggregate.aggregate(enriched.events)?;
         if let (Some(_), Some(model)) = (&self.postprocess, &self.model) {
             let mut scored = score(model, &events.rows).map_err(|error| RunError::score(model.id(), error))?;
@@ -53,6 +57,16 @@ impl Task {
             self.remember_scores(&entities, &events.times, rate, &mut scored.scores, None)?;
         }
         Ok(())
+    }
+
+    /// Takes out the events that memory is to know nothing of; returns how many.
+    pub(super) fn leave_out(&self, enriched: &mut Enriched) -> u64 {
+        leave_out(enriched, &self.plan.settings.source.key, &self.plan.settings.state.leave_out)
+    }
+
+    /// How many events the replay has left out since it was last asked.
+    pub fn take_left_out(&mut self) -> u64 {
+        std::mem::take(&mut self.left_out)
     }
 
     /// Whether what is remembered depends on the model in force.
@@ -143,7 +157,8 @@ impl Task {
         let layout = layout_of(&snapshot.header)?;
         if layout.events != self.plan.digest() {
             return Err(
-                "it is of events that are read in another way: [source], [schema], [join] or [enrich] has changed"
+                "it is of events that are read in another way: [source], [schema], [join], [enrich] or state.leave_out \
+                 has changed"
                     .into(),
             );
         }

@@ -166,6 +166,14 @@ impl Running {
         }
         self.replay_markers(Offset::MAX, past)?;
         self.task.set_model(past.model.cloned());
+        let events = self.task.take_left_out();
+        if events > 0 {
+            tracing::info!(
+                live_from = self.live_from,
+                events,
+                "state is built without these events: `state.leave_out`"
+            );
+        }
         Ok(())
     }
 

@@ -15,6 +15,7 @@ mod dead_letters;
 mod enriched;
 mod alerts;
 mod late;
+mod left_out;
 mod repeats;
 mod windows;
 mod markers;

@@ -189,6 +189,7 @@ fn what_is_left_out_has_its_default() {
             snapshot_interval: Duration::from_secs(30),
             memory_bytes: None,
             ttl_micros: Some(30 * DAY),
+            leave_out: Vec::new(),
         },
         models: Models { path: "data/models".into() },
         connect: Connect::Embedded(EmbeddedLog { path: "data/log".into(), sync: true }),
