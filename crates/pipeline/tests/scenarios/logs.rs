@@ -12,7 +12,7 @@ use lapwing_vocabulary::{Deviation, OutputRecord, Reason};
 use serde_json::Value;
 
 use crate::fake::{Calls, Cut, FakeTransport, Log, Script};
-use crate::outputs::{alerts, json, of_topic};
+use crate::outputs::{alert_of, json, of_topic};
 use crate::setup::{by_hand, compile, settings};
 use crate::stream::{Chance, NOW};
 
@@ -153,7 +153,7 @@ fn an_alert_shows_the_lines_and_what_is_strange_about_their_templates() {
     lines.insert(0, receiving(0, 5));
     lines.push(receiving(300, 6));
     hand.feed(&lines).unwrap();
-    let alerts = alerts(&hand.outputs);
+    let alerts: Vec<_> = of_topic(&hand.outputs, "logs.alerts").into_iter().map(alert_of).collect();
     let alert = alerts.iter().find(|alert| alert.entity == "blk_5").expect("nine deletions are strange");
     let many = alert.templates.iter().find(|found| found.template == "E3").expect("it is named");
     assert_eq!((many.finding, many.actual), (Deviation::TooMany, 9.0));
