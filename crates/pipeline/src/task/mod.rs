@@ -228,9 +228,13 @@ impl Task {
         clock: &dyn Clock,
     ) -> Result<Product, RunError> {
         let mut product = Product::default();
-        let Some(topic) = self.plan.topics.markers.clone() else { return Ok(product) };
         let now = clock.wall_micros();
-        product.outputs.push(Marker::tick(next, time).record(&topic, self.partition, now));
+        match &self.plan.topics.markers {
+            Some(topic) => product.outputs.push(Marker::tick(next, time).record(topic, self.partition, now)),
+            // At the end of files event time passes for good; where they are followed, nobody could repeat it.
+            None if self.plan.settings.is_finite() => {}
+            None => return Ok(product),
+        }
         let origin = self.origin(now);
         let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
         add(&status.ticks, 1);
