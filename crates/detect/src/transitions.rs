@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
 use crate::matrix::Matrix;
-use crate::networks::{ABSENT, FIRST_KEY, MASK, UNKNOWN, VOCABULARY_MAX, Vocabulary};
+use crate::networks::{ABSENT, FIRST_KEY, MASK, VOCABULARY_MAX, Vocabulary};
 use crate::options::{Options, Slot};
 
 const ACT: &str = "learn transitions";
