@@ -134,6 +134,18 @@ impl Method {
         matches!(self, Self::RandomForest(_) | Self::GradientBoosting(_))
     }
 
+    /// Returns the probability of an anomaly that a raw score of this method stands for; `None` where scores are none,
+    /// as without labels. Among rows mixed as those learned from; of a balanced random forest, as if both kinds were
+    /// equally many. Range: 0 to 1; NaN stays NaN.
+    pub fn probability(&self, raw: f64) -> Option<f64> {
+        match self {
+            Self::RandomForest(_) => Some(raw),
+            // Log odds.
+            Self::GradientBoosting(_) => Some(1.0 / (1.0 + libm::exp(-raw))),
+            _ => None,
+        }
+    }
+
     /// Whether it measures single columns, so that direction and minimum effect can be set for each.
     pub fn takes_rules(&self) -> bool {
         matches!(self, Self::RobustZscore | Self::IqrFence)
