@@ -1,4 +1,4 @@
-"""Compares the fused score with its members on sets that chose no default of the project.
+"""Compares the fused score with its members on sets that docs/quality.md does not report; columns' surprisals were chosen here.
 
 Usage: python3 bench/quality/fresh.py [--program PROGRAM] [--seeds N] [GROUP ...]     (all groups if none is named)
 Needs numpy and scikit-learn, and `lapwing`, or the example `evaluate` of the crate of that name. Nothing is fetched: real
