@@ -42,6 +42,8 @@ pub struct Options {
     pub detectors: String,
     /// Options of detectors: `METHOD.OPTION=VALUE`.
     pub settings: Vec<String>,
+    /// What methods read that do not read everything: `METHOD=COLUMN,COLUMN`, with `*` at an end.
+    pub inputs: Vec<String>,
     /// Learn from the earlier part of the data and score the later one.
     pub split: Option<String>,
     /// Share of normal rows to flag. Range: (0, 0.5].
@@ -74,6 +76,7 @@ struct Division {
 pub fn evaluate(options: &Options, progress: &ProgressBar) -> Result<Report, EvaluateError> {
     check(options)?;
     let methods = detectors::methods(&options.detectors, &options.settings)?;
+    detectors::check_inputs(&methods, &options.inputs)?;
     progress.set_message("reading");
     let data = DataFile::open(&options.data)?;
     options.roles.check(&data)?;
@@ -93,7 +96,7 @@ pub fn evaluate(options: &Options, progress: &ProgressBar) -> Result<Report, Eva
 
     progress.set_message("learning");
     let batches = gather(train.as_ref().unwrap_or(&data), &columns, &division.learn)?;
-    let lesson = Lesson::new(&columns, &batches, &division.truths)?;
+    let lesson = Lesson::new(&columns, &batches, &division.truths, &options.inputs)?;
     drop(batches);
     let ensemble = lesson.fit(&methods, options.alert_rate, options.seed)?;
     progress.set_message("scoring");

@@ -18,6 +18,8 @@ use crate::enrich::Enrich;
 use crate::error::RunError;
 use crate::join::{self, Join, JoinPlan, Joins, joined_schema};
 use crate::settings::{self, Inputs, Pipeline, Settings};
+use crate::templates::{TemplatePlan, Templates, with_templates};
+use crate::wording::Wording;
 
 /// What a plan is for: training reads columns that running does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub struct Plan {
     pub joins: Arc<[JoinPlan]>,
     /// Columns of the events with what is joined to them.
     pub(crate) joined: SchemaRef,
+    /// Which columns of templates are added; `None` if none is read.
+    pub(crate) templates: Option<TemplatePlan>,
     /// Inputs of the model: columns and how they become numbers.
     pub inputs: Vec<InputSpec>,
     /// Detectors, each with its inputs.
@@ -89,7 +93,8 @@ impl Plan {
     ) -> Result<Self, RunError> {
         let mut faults = Vec::new();
         let mut joins = join::compile(&settings, schema, &mut faults)?;
-        let events = join::with_all_columns(&schema.arrow(), &joins);
+        let joined = join::with_all_columns(&schema.arrow(), &joins);
+        let events = with_templates(&joined, settings.templates.as_ref());
         let query = settings.enrich.query.clone();
         let (wide, wildcard) = enriched_schema(query.as_deref(), &events, tables)?;
         let graph = Graph::new(settings.features.clone());
@@ -103,14 +108,18 @@ impl Plan {
         check_feature_columns(&settings, &scored, &mut faults);
         let all_rows = schema_with_features(&scored, &graph);
         let (inputs, members) = detector_inputs(&settings, &scored, &graph, &mut faults);
-        let splices_original = wildcard && header.is_none() && settings.window.is_none();
+        let is_json = settings.source.format == settings::Format::Json;
+        let splices_original = wildcard && is_json && settings.window.is_none();
         let rendered_columns = rendered_columns(&settings, schema, &scored, &graph, splices_original);
         let seen = predicate_columns(&settings, &all_rows, purpose, &mut faults);
         let mut needed = vec![settings.source.key.clone()];
         needed.extend(settings.source.id.clone());
         needed.extend(extra.iter().cloned());
         match &settings.window {
-            Some(window) => needed.extend(window.spec.columns.iter().filter_map(|column| column.column.clone())),
+            Some(window) => {
+                needed.extend(window.spec.columns.iter().filter_map(|column| column.column.clone()));
+                needed.extend(window.text.clone());
+            }
             None => {
                 needed.extend(graph.columns().iter().chain(graph.peers()).cloned());
                 needed.extend(inputs.iter().map(|input| input.column.clone()));
@@ -125,16 +134,25 @@ impl Plan {
         if !faults.is_empty() {
             return Err(RunError::Plan(faults));
         }
-        let (enriched, read) = narrow(query.as_deref(), &events, tables, &needed)?;
+        let (enriched, mut read) = narrow(query.as_deref(), &events, tables, &needed)?;
+        let own = settings.templates.iter().flat_map(settings::Templates::columns);
+        let own: Vec<String> = own.map(|column| column.name).filter(|name| read.contains(name)).collect();
+        if !own.is_empty() {
+            read.extend(settings.templates.iter().map(|templates| templates.column.clone()));
+        }
         joins.iter_mut().for_each(|join| join.narrow(&read));
         let mut decoded = read;
-        decoded.extend([settings.source.key.clone(), settings.source.time.clone()]);
+        decoded.push(settings.source.key.clone());
+        decoded.extend(settings.source.time.clone());
         decoded.extend(joins.iter().map(|join| join.settings.on.clone()));
         let decode = decode_options(&settings, schema.narrowed(&decoded), header);
         Decoder::new(decode.clone()).map_err(|fault| RunError::Plan(vec![format!("[source] {fault}")]))?;
         // Without a query rows are what is decoded, event time included.
         let joined = joined_schema(&decode.schema.arrow(), &joins);
-        let enriched = if query.is_none() { joined.clone() } else { enriched };
+        let templates = settings.templates.as_ref().filter(|_| !own.is_empty());
+        let templates = templates.map(|templates| TemplatePlan::new(templates, &joined, &own));
+        let decoded = templates.as_ref().map_or(&joined, TemplatePlan::schema);
+        let enriched = if query.is_none() { decoded.clone() } else { enriched };
         let rows = schema_with_features(if settings.window.is_some() { &scored } else { &enriched }, &graph);
         let digest = digest(&settings, schema);
         let memory = Blueprint {
@@ -157,6 +175,7 @@ impl Plan {
             decode,
             joins: joins.into(),
             joined,
+            templates,
             inputs,
             members,
             splices_original,
@@ -201,12 +220,18 @@ impl Plan {
         Join::new(made_of, partition).map_err(|fault| RunError::Plan(vec![fault]))
     }
 
+    /// The stage of templates.
+    pub(crate) fn templates(&self) -> Result<Option<Templates>, RunError> {
+        let stage = self.templates.as_ref().map(Templates::new).transpose();
+        stage.map_err(|fault| RunError::Plan(vec![format!("[templates] {fault}")]))
+    }
+
     /// The decide stage.
     pub(crate) fn decide(&self) -> Result<Decide, RunError> {
         let settings = &self.settings;
         // A window has many events, and none of their ids is its own.
         let id = settings.source.id.as_deref().filter(|_| settings.window.is_none());
-        Decide::new(&settings.name, id, &settings.decide.types, &self.rows)
+        Decide::new(&settings.name, id, &settings.decide.types, Wording::new(settings), &self.rows)
             .map_err(|(name, error)| RunError::Plan(vec![format!("[decide.types.{name}] when: {error}")]))
     }
 
@@ -263,13 +288,14 @@ fn limits(settings: &Settings) -> Limits {
 fn decode_options(settings: &Settings, schema: Schema, header: Option<Vec<String>>) -> DecodeOptions {
     let format = match (&settings.source.format, header) {
         (settings::Format::Csv(csv), Some(header)) => Format::Csv { delimiter: csv.delimiter, header },
+        (settings::Format::Lines(lines), _) => Format::Lines(lines.clone()),
         _ => Format::Json,
     };
     DecodeOptions {
         schema,
         format,
         key: settings.source.key.clone(),
-        time: Some(settings.source.time.clone()),
+        time: settings.source.time.clone(),
         max_future_micros: settings.source.max_future_micros,
         max_record_bytes: settings.max_record_bytes,
     }
@@ -342,7 +368,8 @@ fn check_feature_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut V
 fn check_window_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Vec<String>) {
     for column in settings.window.iter().flat_map(|window| &window.spec.columns) {
         let Some(name) = &column.column else { continue };
-        let needs_number = !matches!(column.measure, WindowMeasure::Count | WindowMeasure::Distinct);
+        let needs_number =
+            !matches!(column.measure, WindowMeasure::Count | WindowMeasure::Distinct | WindowMeasure::Span);
         check_column(&format!("[window.columns] {}", column.name), name, needs_number, rows, faults);
     }
 }
@@ -421,7 +448,7 @@ fn numeric_inputs(settings: &Settings, rows: &ArrowSchema, graph: &Graph, exclud
     let named = [&source.id, &settings.train.label];
     let known = |name: &String| {
         let is_named = named.iter().any(|column| column.as_ref() == Some(name));
-        *name == source.key || *name == source.time || is_named || exclude.contains(name)
+        *name == source.key || source.time.as_ref() == Some(name) || is_named || exclude.contains(name)
     };
     let encoded = |name: &String| settings.encode.iter().any(|(column, _)| column == name);
     let columns = rows.fields().iter().filter(|field| is_number(field) || encoded(field.name()));

@@ -50,7 +50,7 @@ fn little() -> Ensemble {
         method
     };
     let inputs = |method: &Method| match method {
-        Method::Transformer(_) => Inputs::Named(vec!["flag".into()]),
+        Method::Transformer(_) | Method::Transitions(_) => Inputs::Named(vec!["flag".into()]),
         _ => Inputs::All,
     };
     let member = |method: Method| MemberSpec { inputs: inputs(&method), ..member(method.name(), small(method)) };
