@@ -1,11 +1,11 @@
 //! From distances of single columns to what a row's columns say together.
 //!
-//! A distance in deviations means little by itself: in a column of sizes with a heavy tail, normal rows lie a thousand
-//! deviations off, in a rate between 0 and 1 no row can. Means of distances are told by the heaviest columns alone, and
-//! so is the largest of them. So each column has a table of how rare its distances were among the rows learned from, as
-//! surprisals, −ln of the share of rows at least as far off, which are alike in all columns. Their squares are summed:
-//! a plain sum (Fisher's way) drowns one rare value in a wide row, the maximum (Tippett's) does not see many that are a
-//! little rare; squares lie between the two.
+//! Two questions, two measures. How far off is the row in all? Its mean distance tells, each column's part bounded, or
+//! one broken value would outshine all others. Which column is strangest? There distances mean little: in a column of
+//! sizes with a heavy tail, normal rows lie a thousand deviations off, in a rate between 0 and 1 no row can, and the
+//! largest distance is told by the heaviest columns alone. So each column has a table of how rare its distances were
+//! among the rows learned from, as surprisals, −ln of the share of rows at least as far off, which are alike in all
+//! columns, and the largest surprisal is taken (Tippett's way to combine tests).
 //!
 //! Ranks say nothing of rows farther than all others, and too little where anomalies are among the rows learned from:
 //! they hold the highest ranks themselves. So the farthest fifth follows a law, as in smooth calibration. Where too few
@@ -14,8 +14,9 @@
 //! together: leaving one row out, those in which it alone was off would have seemed as constant, so their number tells
 //! how often a constant breaks. Sixty constants of which none ever broke are worth more than one.
 //!
-//! Sources: Cantelli 1928, "Sui confini della probabilità", for the bound; Good 1953, "The population frequencies of
-//! species and the estimation of population parameters", for what was seen once telling of what was never seen.
+//! Sources: Tippett 1931, "The Methods of Statistics", for the largest of several; Cantelli 1928, "Sui confini della
+//! probabilità", for the bound; Good 1953, "The population frequencies of species and the estimation of population
+//! parameters", for what was seen once telling of what was never seen.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,19 +26,19 @@ use crate::matrix::Matrix;
 
 /// Steps of a table, even in surprisal: at most one in five for a million rows.
 const KNOTS: usize = 64;
-/// In a mean of distances themselves no column counts for more: one broken value must not outshine all others.
-const DISTANCE_MAX: f32 = 50.0;
+/// No column counts for more in the mean. Units: deviations.
+pub(crate) const DISTANCE_MAX: f32 = 50.0;
 /// Columns in which one row was off are taken for this many more of them, so that none still leaves a chance.
 const UNSEEN_BREAKS: f64 = 0.5;
 /// No surprisal grows faster beyond the table than this many times Cantelli's; what is learned is below 4.
 const GROWTH_MAX: f32 = 100.0;
 
-/// What distances of columns count for.
+/// How the strangest column is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum ColumnMeasure {
-    /// Themselves: what formats 1 and 2 have. Format 1 has a bound for the largest, too.
+    /// By the largest distance, at most `max_of_one`: what formats 1 and 2 have.
     Distance { max_of_one: f32 },
-    /// How rare they are in their column.
+    /// By the largest surprisal.
     Surprisal(Vec<ColumnTail>),
 }
 
@@ -100,36 +101,35 @@ impl ColumnMeasure {
         }
     }
 
-    /// Mean and maximum of what the distances of a row count for, one distance per column; surprisals count squared in
-    /// the mean. Finite, from 0.
+    /// Mean distance of a row, each at most [`DISTANCE_MAX`], and what its strangest column says; one distance per
+    /// column. Finite, from 0.
     pub(crate) fn mean_and_max(&self, distances: impl ExactSizeIterator<Item = f32>) -> (f64, f64) {
         let columns = distances.len() as f64;
         let (sum, max) = match self {
             Self::Distance { max_of_one } => {
-                let (sum, max) = distances.fold((0.0_f32, 0.0_f32), |(sum, max), distance| {
-                    (sum + if distance < DISTANCE_MAX { distance } else { DISTANCE_MAX }, max.max(distance))
-                });
+                let (sum, max) = distances
+                    .fold((0.0_f32, 0.0_f32), |(sum, max), distance| (sum + bounded(distance), max.max(distance)));
                 (sum, max.min(*max_of_one))
             }
             Self::Surprisal(tails) => distances.zip(tails).fold((0.0_f32, 0.0_f32), |(sum, max), (distance, tail)| {
-                let surprisal = tail.surprisal(distance);
-                (sum + surprisal * surprisal, max.max(surprisal))
+                (sum + bounded(distance), max.max(tail.surprisal(distance)))
             }),
         };
         (f64::from(sum) / columns, f64::from(max))
     }
+}
 
-    /// Adds to each column its part of the mean; the parts sum to it. Shape: `credit` has one value per distance.
-    pub(crate) fn attribute(&self, distances: impl ExactSizeIterator<Item = f32>, credit: &mut [f64]) {
-        let columns = distances.len() as f64;
-        for (column, (credit, distance)) in credit.iter_mut().zip(distances).enumerate() {
-            let part = match self {
-                Self::Distance { .. } => distance.min(DISTANCE_MAX),
-                Self::Surprisal(tails) => tails[column].surprisal(distance).powi(2),
-            };
-            *credit += f64::from(part) / columns;
-        }
+/// Adds to each column its part of the mean distance; the parts sum to it. Shape: `credit` has one value per distance.
+pub(crate) fn attribute(distances: impl ExactSizeIterator<Item = f32>, credit: &mut [f64]) {
+    let columns = distances.len() as f64;
+    for (credit, distance) in credit.iter_mut().zip(distances) {
+        *credit += f64::from(bounded(distance)) / columns;
     }
+}
+
+/// A distance as it counts in the mean.
+fn bounded(distance: f32) -> f32 {
+    if distance < DISTANCE_MAX { distance } else { DISTANCE_MAX }
 }
 
 /// Growth that gives a unit step off a constant of n rows, which is √n deviations, the surprisal that all columns that
@@ -284,15 +284,15 @@ mod tests {
     }
 
     #[test]
-    fn parts_sum_to_the_mean() {
-        let distances = [0.3, 2.0, 90.0];
-        let tails = fit(&[exponential(500), exponential(500), vec![0.0; 500]]);
+    fn parts_sum_to_the_mean_and_no_column_counts_for_more_than_fifty() {
+        let distances = [0.25, 2.0, 90.0, 0.0];
+        let tails = fit(&[exponential(500), exponential(500), vec![0.0; 500], vec![0.0; 500]]);
         for measure in [tails, ColumnMeasure::Distance { max_of_one: f32::MAX }] {
-            let mut credit = [0.0; 3];
-            measure.attribute(distances.into_iter(), &mut credit);
-            let mean = measure.mean_and_max(distances.into_iter()).0;
-            assert!((credit.iter().sum::<f64>() - mean).abs() < 1e-6);
+            assert_eq!(measure.mean_and_max(distances.into_iter()).0, 52.25 / 4.0);
         }
+        let mut credit = [0.0, 0.0, 0.0, 1.0];
+        attribute(distances.into_iter(), &mut credit);
+        assert_eq!(credit, [0.0625, 0.5, 12.5, 1.0]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Ensembles as artefacts of format 2 hold them; read, never written.
 //!
-//! In format 2 the methods that measure columns take means and maxima of distances themselves, not of how rare they are.
+//! In format 2 the strangest column is that with the largest distance, not that whose distance is rarest there.
 //! Everything else is as in the newest format; a method that came later is in none of these.
 
 use serde::Deserialize;

@@ -1,13 +1,12 @@
 //! Interquartile fences: how far each column lies outside the box that holds the middle half of the training values.
 //!
 //! Unlike a distance from the median it is measured from the nearer quartile, so a skewed column has room on its long
-//! side. Tukey drew the fence at 1.5 boxes; here the score is how rare the distance is in its column, and calibration
-//! draws the line.
+//! side. Tukey drew the fence at 1.5 boxes; here the distance itself is the score, and calibration draws the line.
 //! Source: Tukey 1977, "Exploratory Data Analysis", section 2D.
 
 use serde::{Deserialize, Serialize};
 
-use crate::column_measure::ColumnMeasure;
+use crate::column_measure::{ColumnMeasure, attribute};
 use crate::error::DetectError;
 use crate::input_rule::{ColumnRule, Margin};
 use crate::matrix::Matrix;
@@ -17,7 +16,7 @@ use crate::quantiles::{IQR_PER_DEVIATION, quantile, standard_deviation, usable};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IqrFence {
     boxes: Vec<QuartileBox>,
-    /// What a distance counts for.
+    /// How the strangest column is told.
     measure: ColumnMeasure,
 }
 
@@ -35,7 +34,7 @@ pub(crate) struct QuartileBox {
 /// Both raw scores of a batch. Shape: n values each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FenceDistances {
-    /// Mean squared surprisal of the distance over the columns.
+    /// Mean distance over the columns, each at most 50.
     pub mean: Vec<f64>,
     /// Largest surprisal of any column, without bound.
     pub max: Vec<f64>,
@@ -76,8 +75,8 @@ impl IqrFence {
         self.boxes.len()
     }
 
-    /// Returns mean squared and largest surprisal of the distances outside the boxes; a missing value counts as 0.
-    /// Shape: `rows` is n × d; results have n values from 0. Units: squared nats, nats. Errors: `WidthMismatch`.
+    /// Returns mean distance outside the boxes and largest surprisal of a column; a missing value counts as 0.
+    /// Shape: `rows` is n × d; results have n values from 0. Units: deviations, nats. Errors: `WidthMismatch`.
     pub fn score(&self, rows: &Matrix) -> Result<FenceDistances, DetectError> {
         if rows.width() != self.width() {
             let (expected, found) = (self.width(), rows.width());
@@ -91,10 +90,10 @@ impl IqrFence {
         row.iter().zip(&self.boxes).map(|(value, fence)| fence.distance(*value))
     }
 
-    /// Adds to each column its part of the row's mean squared surprisal; the parts sum to that mean.
+    /// Adds to each column its part of the row's mean distance; the parts sum to that mean.
     /// Shape: `row` and `credit` have d values.
     pub fn attribute(&self, row: &[f32], credit: &mut [f64]) {
-        self.measure.attribute(self.distances(row), credit);
+        attribute(self.distances(row), credit);
     }
 }
 

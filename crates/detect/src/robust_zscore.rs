@@ -1,9 +1,8 @@
-//! Robust z-score: how far each column lies from its median, in units that outliers in training cannot stretch, and how
-//! rare such a distance is in that column.
+//! Robust z-score: how far each column lies from its median, in units that outliers in training cannot stretch.
 
 use serde::{Deserialize, Serialize};
 
-use crate::column_measure::ColumnMeasure;
+use crate::column_measure::{ColumnMeasure, attribute};
 use crate::error::DetectError;
 use crate::input_rule::{ColumnRule, Margin};
 use crate::matrix::Matrix;
@@ -19,16 +18,16 @@ pub struct RobustZscore {
     scales: Vec<f32>,
     /// One per column.
     margins: Vec<Margin>,
-    /// What a |z| counts for.
+    /// How the strangest column is told.
     measure: ColumnMeasure,
 }
 
 /// Both raw scores of a batch. Shape: n values each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Zscores {
-    /// Mean squared surprisal of |z| over the columns: many columns a little strange.
+    /// Mean of |z| over the columns, each at most 50: many columns a little strange.
     pub mean: Vec<f64>,
-    /// Largest surprisal of any column, without bound: one column very strange.
+    /// Largest surprisal of a column's |z|, without bound: one column very strange.
     pub max: Vec<f64>,
 }
 
@@ -82,8 +81,8 @@ impl RobustZscore {
         self.medians.len()
     }
 
-    /// Returns mean squared and largest surprisal of each row's columns; a missing value counts as 0.
-    /// Shape: `rows` is n × d; results have n values from 0. Units: squared nats, nats. Errors: `WidthMismatch`.
+    /// Returns mean |z| and largest surprisal of each row's columns; a missing value counts as 0.
+    /// Shape: `rows` is n × d; results have n values from 0. Units: scales, nats. Errors: `WidthMismatch`.
     pub fn score(&self, rows: &Matrix) -> Result<Zscores, DetectError> {
         if rows.width() != self.width() {
             let (expected, found) = (self.width(), rows.width());
@@ -99,10 +98,10 @@ impl RobustZscore {
         columns.map(|(((value, median), scale), margin)| z(*value, *median, *scale, *margin))
     }
 
-    /// Adds to each column its part of the row's mean squared surprisal; the parts sum to that mean.
+    /// Adds to each column its part of the row's mean |z|; the parts sum to that mean.
     /// Shape: `row` and `credit` have d values.
     pub fn attribute(&self, row: &[f32], credit: &mut [f64]) {
-        self.measure.attribute(self.z(row), credit);
+        attribute(self.z(row), credit);
     }
 }
 
@@ -153,15 +152,17 @@ mod tests {
     }
 
     #[test]
-    fn a_distance_counts_for_how_rare_it_is_in_its_column() {
+    fn the_mean_measures_distance_and_the_maximum_how_rare_it_is_in_its_column() {
         let rows: Vec<[f32; 2]> = (0..999).map(|row| [row as f32, if row % 100 == 99 { 5.0 } else { 0.0 }]).collect();
         let detector = RobustZscore::fit(&Matrix::from_rows(&rows).unwrap(), &[]).unwrap();
-        let asked = Matrix::from_rows(&[[0.0, 0.0], [499.0, 5.0], [5e3, 0.0], [5e9, 0.0]]).unwrap();
+        let asked = Matrix::from_rows(&[[0.0, 0.0], [499.0, 5.0], [5e4, 0.0], [5e9, 0.0]]).unwrap();
         let score = detector.score(&asked).unwrap();
         // Nine rows of a thousand hold the rare value; the ends of the other column are its farthest.
         assert!((score.max[1] - (1000.0 / 9.0_f64).ln()).abs() < 1e-5 && score.max[0] > 3.0, "{score:?}");
-        assert!((score.mean[1] - score.max[1].powi(2) / 2.0).abs() < 1e-5);
+        let deviation = (9.0_f64 * 990.0).sqrt() / 999.0;
+        assert!((score.mean[1] - 5.0 / (5.0 * deviation) / 2.0).abs() < 1e-4, "{score:?}");
         assert!(score.max[2..].is_sorted_by(|a, b| a < b) && score.max[2] > score.max[0]);
+        assert_eq!(score.mean[2..], [25.0, 25.0]);
     }
 
     #[test]
