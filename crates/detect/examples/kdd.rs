@@ -20,8 +20,8 @@ const TEXTS: [usize; 3] = [1, 2, 3];
 /// Columns before the label.
 const COLUMNS: usize = 41;
 const ALERT_RATE: f64 = 0.003;
-/// Unsupervised detectors that need other columns, or training elsewhere.
-const NOT_ALONE: [&str; 5] = ["surprise", "autoencoder", "transformer", "transitions", "onnx"];
+/// Unsupervised detectors whose inputs are not such columns, or that are trained elsewhere.
+const NOT_ALONE: [&str; 6] = ["surprise", "count_distance", "transitions", "autoencoder", "transformer", "onnx"];
 /// Rows explained for a figure of speed.
 const EXPLAINED: usize = 2000;
 
