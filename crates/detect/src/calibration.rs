@@ -82,23 +82,23 @@ impl Calibration {
     /// few values above the others.
     pub fn smooth(sample: &[f64]) -> Self {
         let sorted = sorted(sample);
+        Self::with_law(&sorted).unwrap_or_else(|| Self::of_sorted(&sorted))
+    }
+
+    /// Learns from rising, finite scores as [`Calibration::smooth`]; `None` where the highest fifth holds too few values
+    /// above the others for a law.
+    pub(crate) fn with_law(sorted: &[f64]) -> Option<Self> {
         let count = sorted.len();
-        let Some(last) = (count - (count as f64 * SMOOTH_SHARE) as usize).checked_sub(1) else {
-            return Self::of_sorted(&sorted);
-        };
+        let last = (count - (count as f64 * SMOOTH_SHARE) as usize).checked_sub(1)?;
         let threshold = sorted[last];
         let from = sorted.partition_point(|score| *score <= threshold);
         let mut excesses: Vec<f64> = sorted[from..].iter().map(|score| score - threshold).collect();
-        let unit = excesses.get(excesses.len() / 2).copied().unwrap_or(1.0);
+        let unit = excesses.get(excesses.len() / 2).copied().filter(|unit| unit.is_normal())?;
         excesses.iter_mut().for_each(|excess| *excess = (*excess / unit).ln_1p());
-        match Law::of(&excesses, -SHAPE_MAX) {
-            Some(law) if unit.is_normal() => {
-                let (scores, surprisals) = knots(&sorted, count - last);
-                let start = ((count + 1) as f64 / (count - from) as f64).ln();
-                Self { scores, surprisals, tail: Tail::LogPareto { start, law, unit } }
-            }
-            _ => Self::of_sorted(&sorted),
-        }
+        let law = Law::of(&excesses, -SHAPE_MAX)?;
+        let (scores, surprisals) = knots(sorted, count - last);
+        let start = ((count + 1) as f64 / (count - from) as f64).ln();
+        Some(Self { scores, surprisals, tail: Tail::LogPareto { start, law, unit } })
     }
 
     /// The calibration that an artefact of format 1 holds.

@@ -46,7 +46,7 @@ pub(crate) trait Detect {
 pub(crate) struct RawScores {
     /// Larger is stranger.
     pub(crate) score: Vec<f64>,
-    /// Distance of the strangest single column, from detectors that measure columns. Units: robust deviations.
+    /// Surprisal of the strangest single column, from detectors that measure columns. Units: nats.
     pub(crate) vote: Option<Vec<f64>>,
 }
 

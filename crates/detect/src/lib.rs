@@ -12,6 +12,7 @@ mod column_values;
 /// Which columns of a batch a model reads, and how they become numbers.
 pub mod columns;
 mod column_table;
+mod column_measure;
 /// What counts as strange in a single column.
 pub mod input_rule;
 /// Detector: distance of each column from its median.
@@ -58,6 +59,7 @@ pub mod ensemble;
 /// Which inputs had most to do with a row's score.
 pub mod explanation;
 mod format_1;
+mod format_2;
 /// An ensemble as bytes, versioned and checksummed.
 pub mod artefact;
 /// What can go wrong, and what the caller does next.
