@@ -270,7 +270,7 @@ mod tests {
 
     /// Sessions 1 2 3 and 1 3, three of the first for each of the second.
     fn sessions() -> Matrix {
-        let kind = |n: usize| if n % 4 == 0 { [1.0, 3.0, NONE, NONE] } else { [1.0, 2.0, 3.0, NONE] };
+        let kind = |n: usize| if n.is_multiple_of(4) { [1.0, 3.0, NONE, NONE] } else { [1.0, 2.0, 3.0, NONE] };
         Matrix::from_rows(&(0..80).map(kind).collect::<Vec<_>>()).unwrap()
     }
 
