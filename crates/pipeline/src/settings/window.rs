@@ -187,7 +187,12 @@ fn read_column(field: &Field<'_>, templates: Option<&Templates>) -> Option<Windo
         WindowMeasure::Sequence => section.integer_or("length", 1..=256, 64) as usize,
         _ => 0,
     };
-    Some(WindowColumn { name: field.name.clone(), measure: *measure, column, labels, length })
+    let column = WindowColumn { name: field.name.clone(), measure: *measure, column, labels, length };
+    if let Some(own) = column.outputs().into_iter().find(|name| WINDOW_OWN.contains(&name.as_str())) {
+        let message = format!("`{}` would give a column `{own}`, which every window has", value.path());
+        return value.refuse(message, "give the column another name".to_owned());
+    }
+    Some(column)
 }
 
 /// `labels` and `length` say something of one measure each.
