@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::split::Chunk;
 
+type Predicate = dyn Fn(&[u8]) -> bool + Send + Sync;
+
 /// Says whether a line begins an event.
 #[derive(Clone)]
-pub struct Begins(Arc<dyn Fn(&[u8]) -> bool + Send + Sync>);
+pub struct Begins(Arc<Predicate>);
 
 impl Begins {
     /// Lines for which `begins` holds begin an event.

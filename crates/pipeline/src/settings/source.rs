@@ -235,7 +235,8 @@ fn read_format(section: &Section<'_>, words: &[(&'static str, FormatWord)]) -> F
 
 /// Reads `[source.lines]`.
 fn read_lines(section: &Section<'_>, is_used: bool) -> Lines {
-    let texts: [(&str, fn(String) -> LineLayout); 3] =
+    type Make = fn(String) -> LineLayout;
+    let texts: [(&str, Make); 3] =
         [("layout", LineLayout::Named), ("pattern", LineLayout::Pattern), ("example", LineLayout::Example)];
     let given: Vec<_> = texts.iter().filter_map(|(name, make)| Some((section.field(name)?, make))).collect();
     if is_used && given.len() != 1 {
