@@ -188,7 +188,8 @@ fn read_column(field: &Field<'_>, templates: Option<&Templates>) -> Option<Windo
         _ => 0,
     };
     let column = WindowColumn { name: field.name.clone(), measure: *measure, column, labels, length };
-    if let Some(own) = column.outputs().into_iter().find(|name| WINDOW_OWN.contains(&name.as_str())) {
+    let is_taken = |name: &String| WINDOW_OWN.contains(&name.as_str()) && *name != column.name;
+    if let Some(own) = column.outputs().into_iter().find(is_taken) {
         let message = format!("`{}` would give a column `{own}`, which every window has", value.path());
         return value.refuse(message, "give the column another name".to_owned());
     }

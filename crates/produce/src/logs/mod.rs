@@ -5,7 +5,7 @@
 //! bytes; a line takes some 140 bytes.
 //!
 //! A raw line carries no label. What each block truly is comes aside: as the label of each record, and as rows of
-//! [`Labelled`]. Times are of seconds, as in such logs; lines of one second lie in the order of their microseconds.
+//! `Labelled`. Times are of seconds, as in such logs; lines of one second lie in the order of their microseconds.
 //!
 //! The messages are those of Xu, Huang, Fox, Patterson, Jordan 2009, "Detecting large-scale system problems by mining
 //! console logs", under the numbers E1 to E29 that He, Zhu, He, Lyu 2016, "Experience report: system log analysis for

@@ -182,6 +182,11 @@ fn a_window_takes_only_what_belongs_to_its_kind() {
         "1:2 `window.step` is missing | a length of time, such as step = \"1m\"",
     );
     assert_fault(
+        "[window]\nkind = \"tumbling\"\nsize = \"1m\"\n[window.columns]\nwindow = { counts = \"x\", labels = [\"end\"] }\n",
+        "5:21 `window.columns.window.counts` would give a column `window_end`, which every window has \
+         | give the column another name",
+    );
+    assert_fault(
         "[window]\nkind = \"tumbling\"\nsize = \"1m\"\n[window.columns]\nwindow_end = { count = \"*\" }\n",
         "5:1 a column of a window cannot be called `window_end` | letters, digits and underscores, not a digit first, \
          at most 64; window_start, window_end, window_events, window_seconds are there anyway",
