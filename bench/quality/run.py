@@ -1,13 +1,13 @@
 """Measures the quality of detection on real data and writes docs/quality.md.
 
-Usage: LAPWING_DATA=FOLDER python3 bench/quality/run.py [NAME ...]     (kdd, tabular, nab, darpa, cards, telemetry; all if none is named)
-Needs Python 3.11 or newer, cargo, and the data; what is missing is said and left out. Nothing is chosen by looking at labels of
-the rows that are measured.
+Usage: LAPWING_DATA=FOLDER python3 bench/quality/run.py [--binary LAPWING] [NAME ...]
+Names are kdd, tabular, nab, darpa, cards, telemetry, transactions, "HDFS sessions"; all if none is given. Tables that are not named stay as
+they are. Needs Python 3.11 or newer, cargo (unless a binary is given), the data, and for one row of cards scikit-learn. Nothing
+is chosen by looking at labels of the rows that are measured.
 """
 
 import csv
 import gzip
-import json
 import math
 import os
 import subprocess
@@ -16,47 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import cards
+import hdfs
 import nab
-
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-LAPWING = ROOT / "target" / "release" / "lapwing"
-
-
-def lapwing(*arguments):
-    """Runs a command; its output."""
-    done = subprocess.run([LAPWING, "--log", "error", *map(str, arguments)], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"lapwing {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def evaluate(*arguments):
-    """The result of `lapwing evaluate`."""
-    return json.loads(lapwing("evaluate", *arguments, "--json").splitlines()[-1])
-
-
-def pipeline(name, folder, replace=()):
-    """A copy of a pipeline file that keeps its state and models in a folder."""
-    text = (HERE / f"{name}.toml").read_text()
-    for old, new in replace:
-        text = text.replace(old, new)
-    path = folder / f"{name}.toml"
-    path.write_text(f'{text}\n[state]\npath = "{folder}/state"\n[models]\npath = "{folder}/models"\n')
-    return path
-
-
-def roc_auc(scores, labels):
-    """The share of pairs of an anomaly and a normal row in which the anomaly scores higher, ties half."""
-    order = sorted(range(len(scores)), key=scores.__getitem__)
-    positives, ranks, start = sum(labels), 0.0, 0
-    while start < len(order):
-        end = start
-        while end < len(order) and scores[order[end]] == scores[order[start]]:
-            end += 1
-        ranks += (start + end + 1) / 2 * sum(labels[order[at]] for at in range(start, end))
-        start = end
-    return (ranks - positives * (positives + 1) / 2) / (positives * (len(order) - positives))
+import scenarios
+from figures import roc_auc
+from program import HERE, ROOT, evaluate, lapwing, pipeline, use
 
 
 def row_of(name, figures):
@@ -145,28 +110,59 @@ def darpa(data, folder):
             f"ROC AUC **{auc:.3f}** on the whole stream."]
 
 
-TABLES = {"kdd": kdd, "tabular": tabular, "nab": nab_series, "darpa": darpa}
+def hdfs_sessions(data, folder):
+    """Log sessions: each block of HDFS is a row."""
+    return hdfs.table(evaluate, data, folder)
+
+
+TABLES = {
+    "kdd": kdd,
+    "tabular": tabular,
+    "nab": nab_series,
+    "darpa": darpa,
+    "cards": cards.table,
+    "telemetry": scenarios.telemetry,
+    "transactions": scenarios.transactions,
+    "HDFS sessions": hdfs_sessions,
+}
+REPORT = ROOT / "docs" / "quality.md"
+
+
+def sections():
+    """The tables that the report holds now, by name."""
+    if not REPORT.exists():
+        return {}
+    parts = REPORT.read_text().split("\n## ")[1:]
+    return {part.split("\n", 1)[0]: f"## {part.rstrip()}\n" for part in parts}
+
+
+def write(found):
+    """Writes the report: tables in their order, those that were not measured now as they were."""
+    head = (HERE / "head.md").read_text().replace("../../docs/", "")
+    REPORT.write_text(head + "\n" + "\n".join(found[name] for name in TABLES if name in found))
 
 
 def main():
     data = os.environ.get("LAPWING_DATA")
     if not data or not Path(data).is_dir():
-        sys.exit("LAPWING_DATA does not name a folder\nhint: it holds kdd99/, tabular/, nab/, darpa98/ as bench/README.md says")
-    wanted = sys.argv[1:] or list(TABLES)
+        folders = "kdd99/, tabular/, nab/, darpa98/, cards/"
+        sys.exit(f"LAPWING_DATA does not name a folder\nhint: it holds {folders} as their publishers pack them")
+    wanted = sys.argv[1:]
+    if wanted[:1] == ["--binary"] and len(wanted) > 1:
+        use(wanted[1])
+        wanted = wanted[2:]
+    else:
+        subprocess.run(["cargo", "build", "--release"], cwd=ROOT, check=True)
     unknown = [name for name in wanted if name not in TABLES]
     if unknown:
         sys.exit(f"no such table: {', '.join(unknown)}; there are {', '.join(TABLES)}")
-    subprocess.run(["cargo", "build", "--release"], cwd=ROOT, check=True)
-    parts = []
-    for name in wanted:
+    for name in wanted or list(TABLES):
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             lines = TABLES[name](Path(data), Path(folder))
-        print("\n".join([f"## {name}", "", *lines, "", f"({time.monotonic() - started:.0f} s)", ""]), flush=True)
-        parts.append("\n".join([f"## {name}", "", *lines, ""]))
-    if wanted == list(TABLES):
-        head = (HERE / "head.md").read_text().replace("../../docs/", "")
-        (ROOT / "docs" / "quality.md").write_text(head + "\n" + "\n".join(parts))
+        part = "\n".join([f"## {name}", "", *lines, ""])
+        print(f"{part}\n({time.monotonic() - started:.0f} s)\n", flush=True)
+        write(sections() | {name: part})
 
 
 if __name__ == "__main__":

@@ -253,7 +253,7 @@ fn undisturbed(
     task.set_model(Some(model.clone()));
     let mut records = Records::new(TOPIC.into(), partition);
     for record in source {
-        records.push(record.offset, NOW, None, &record.value, Vec::new());
+        record.push(&mut records);
     }
     let (status, clock) = (Status::default(), HandClock::at(NOW));
     let (mut outputs, mut from) = (Vec::new(), 0);

@@ -29,5 +29,7 @@ pub mod transport;
 pub mod story;
 /// The laws that every story must keep.
 pub mod check;
+/// The same where outputs follow from more than records: told again with the markers that were committed.
+pub mod retold;
 /// Many stories, in several threads.
 pub mod many;

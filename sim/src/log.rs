@@ -27,6 +27,8 @@ pub struct Log {
     claims: Vec<Option<Claim>>,
     committed: Vec<Option<Offset>>,
     outputs: Vec<OutputRecord>,
+    /// How many of them a reader from outside can see: those of the last epoch only after the next, or when it waits.
+    readable: usize,
     claims_made: u64,
 }
 
@@ -40,6 +42,7 @@ impl Log {
             claims: vec![None; count],
             committed: vec![None; count],
             outputs: Vec::new(),
+            readable: 0,
             claims_made: 0,
         }
     }
@@ -91,9 +94,15 @@ impl Log {
         &self.outputs
     }
 
-    /// The markers of a partition, as values, in order.
+    /// Everything committed can be read from now on.
+    pub fn settle(&mut self) {
+        self.readable = self.outputs.len();
+    }
+
+    /// The markers of a partition that can be read, as values, in order.
     pub fn markers(&self, topic: &str, partition: Partition) -> Vec<&[u8]> {
-        let of = self.outputs.iter().filter(|record| &*record.topic == topic && record.partition == Some(partition));
+        let readable = self.outputs[..self.readable].iter();
+        let of = readable.filter(|record| &*record.topic == topic && record.partition == Some(partition));
         of.map(|record| &record.value[..]).collect()
     }
 
@@ -131,6 +140,7 @@ impl Log {
         for (partition, offset) in epoch.positions {
             self.committed[partition as usize] = Some(offset);
         }
+        self.settle();
         self.outputs.extend(epoch.outputs);
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lapwing_sim::many::{play_caught, play_many};
-use lapwing_sim::pipelines::Pipelines;
+use lapwing_sim::pipelines::{Pipelines, Plot};
 use lapwing_sim::story::Options;
 use lapwing_sim::weather::Fault;
 
@@ -21,9 +21,9 @@ struct Arguments {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Passes over all stories without a query and a reference table.
+    /// Plays stories of this kind alone, and passes over the seeds of others.
     #[arg(long)]
-    tabled_only: bool,
+    only: Option<Plot>,
     /// Threads.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
@@ -75,16 +75,19 @@ fn one(seed: u64, arguments: &Arguments) -> Result<bool, String> {
 }
 
 fn many(arguments: &Arguments) -> Result<bool, String> {
-    let Arguments { from, seeds, jobs, tabled_only, .. } = *arguments;
+    let Arguments { from, seeds, jobs, only, .. } = *arguments;
     let told = |played: u64| {
         if played.is_multiple_of(PROGRESS_EVERY) {
             say(&format!("{played} of {seeds} stories"));
         }
     };
-    let options = Options { tabled_only, ..Options::default() };
+    let options = Options { only, ..Options::default() };
     let report = play_many(from, seeds, jobs, options, told)?;
     let happened = Fault::ALL.iter().zip(report.happened).map(|((fault, _), count)| format!("{fault:?} {count}"));
     say(&format!("{} stories; {}", report.played, happened.collect::<Vec<_>>().join(", ")));
+    let plots = Plot::ALL.iter().zip(report.plots);
+    let plots = plots.map(|((plot, _), (stories, markers))| format!("{plot:?} {stories} with {markers} markers"));
+    say(&plots.collect::<Vec<_>>().join(", "));
     let Some((seed, findings)) = report.failure else { return Ok(true) };
     tell(seed, &findings);
     say(&format!("to see it again: cargo run --release -p lapwing-sim -- --seed {seed} --trace"));

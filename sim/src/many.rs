@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::pipelines::Pipelines;
-use crate::story::{Options, Outcome, is_tabled, play};
+use crate::pipelines::{Pipelines, Plot};
+use crate::story::{Options, Outcome, play};
 use crate::weather::Fault;
 
 /// What many stories have shown.
@@ -17,11 +17,13 @@ pub struct Report {
     pub failure: Option<(u64, Vec<String>)>,
     /// How often each fault has happened, in the order of [`Fault::ALL`].
     pub happened: [u64; Fault::ALL.len()],
+    /// Stories of each plot, and the markers committed in them, in the order of [`Plot::ALL`].
+    pub plots: [(u64, u64); Plot::ALL.len()],
 }
 
 impl Report {
     fn new() -> Self {
-        Self { played: 0, failure: None, happened: [0; Fault::ALL.len()] }
+        Self { played: 0, failure: None, happened: [0; Fault::ALL.len()], plots: [(0, 0); Plot::ALL.len()] }
     }
 
     fn add(&mut self, seed: u64, outcome: Outcome) {
@@ -29,6 +31,8 @@ impl Report {
         for (sum, count) in self.happened.iter_mut().zip(outcome.happened) {
             *sum += count;
         }
+        let plot = &mut self.plots[Plot::of(seed) as usize];
+        *plot = (plot.0 + 1, plot.1 + outcome.markers);
         let lowest = self.failure.as_ref().is_none_or(|(before, _)| seed < *before);
         if !outcome.findings.is_empty() && lowest {
             self.failure = Some((seed, outcome.findings));
@@ -54,7 +58,7 @@ pub fn play_many(
             if seed - from >= count {
                 break;
             }
-            if options.tabled_only && !is_tabled(seed) {
+            if options.only.is_some_and(|only| Plot::of(seed) != only) {
                 continue;
             }
             let outcome = play_caught(&pipelines, seed, options).map_err(|error| format!("seed {seed}: {error}"))?;
@@ -83,7 +87,7 @@ pub fn play_caught(pipelines: &Pipelines, seed: u64, options: Options) -> Result
         Err(panic) => {
             let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
             let findings = vec![format!("panicked: {}", said.unwrap_or("without words"))];
-            Ok(Outcome { findings, trace: Vec::new(), happened: [0; Fault::ALL.len()] })
+            Ok(Outcome { findings, trace: Vec::new(), happened: [0; Fault::ALL.len()], markers: 0 })
         }
     }
 }

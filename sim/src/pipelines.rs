@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::ValueEnum;
 use lapwing_detect::{Ensemble, ModelColumns, TrainingSet};
 use lapwing_pipeline::by_hand::HandClock;
 use lapwing_pipeline::decode::schema::{Field, Kind, Schema};
@@ -17,6 +18,7 @@ use lapwing_sql::ReferenceTable;
 use lapwing_vocabulary::Records;
 use tempfile::TempDir;
 
+use crate::chance::{Chance, Stream};
 use crate::disk;
 use crate::source::{NOW, TOPIC, ordinary_values};
 
@@ -33,6 +35,7 @@ key = "host"
 time = "at"
 id = "id"
 watermark = "30s"
+idle_after = "1s"
 [schema]
 id = "text"
 host = "text"
@@ -88,6 +91,69 @@ samples = 64
 features = true
 "#;
 
+/// Windows as the scored unit: they close by event time, and by the wall clock where nothing comes; late events amend
+/// them.
+const WINDOWED: &str = r#"
+[window]
+kind = "session"
+gap = "4s"
+max_age = "20s"
+allowed_lateness = "10s"
+early = "6s"
+[window.columns]
+bytes = { sum = "bytes" }
+worst = { max = "errors" }
+services = { distinct = "service" }
+[features]
+bytes_vs_usual = { zscore = "bytes", baseline = "1h" }
+windows_5m = { count = "*", over = "5m" }
+[detect.spike]
+method = "robust_zscore"
+inputs = ["bytes_vs_usual", "worst", "window_events"]
+[outputs]
+features = true
+"#;
+
+/// A stream and a table joined; events wait for what may come after them.
+const JOINED: &str = r#"
+[join.logins]
+topic = "logins"
+key = "host"
+time = "at"
+before = "20s"
+after = "3s"
+wait = "8s"
+match = "all"
+max_rows = 40
+[join.logins.schema]
+host = "text"
+at = "time"
+n = "int"
+[join.roles]
+topic = "roles"
+key = "host"
+table = true
+[join.roles.schema]
+host = "text"
+role = "text"
+[features]
+logins_5m = { count = "logins_n", over = "5m" }
+bytes_vs_usual = { zscore = "bytes", baseline = "1h" }
+roles_1h = { distinct = "roles_role", over = "1h" }
+[detect.spike]
+method = "robust_zscore"
+inputs = ["bytes_vs_usual", "errors", "logins_5m"]
+[outputs]
+features = true
+"#;
+
+/// What a score means depends on those before, and so on the models that gave them.
+const REMEMBERED: &str = r#"
+rest = "20s"
+release = 0.5
+likelihood = { recent = "5s", over = "2m" }
+"#;
+
 /// Events a model is fitted to.
 const FITTED_TO: u64 = 600;
 /// Names of the editions of the table, each of another length: files that are written within one tick of the clock of
@@ -110,8 +176,58 @@ pub struct Pipelines {
     pub plain: Flavour,
     /// With query and table.
     pub tabled: Flavour,
+    /// Of windows.
+    pub windowed: Flavour,
+    /// With joins.
+    pub joined: Flavour,
+    /// With memory of scores.
+    pub remembered: Flavour,
     table: PathBuf,
     _folder: TempDir,
+}
+
+/// Which pipeline a story runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Plot {
+    /// Features and detectors alone.
+    Plain,
+    /// A query and a reference table.
+    Tabled,
+    /// Windows as the scored unit, with idle ticks.
+    Windowed,
+    /// Joined topics, with idle ticks.
+    Joined,
+    /// Scores in the light of earlier ones.
+    Remembered,
+}
+
+impl Plot {
+    /// Every kind, with its share of the stories. Units: in a thousand. Tabled and joined ones cost more than others.
+    pub const ALL: [(Self, u64); 5] =
+        [(Self::Plain, 540), (Self::Tabled, 60), (Self::Windowed, 180), (Self::Joined, 50), (Self::Remembered, 170)];
+
+    /// That of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut at = Chance::new(seed, Stream::Flavour).below(Self::ALL.iter().map(|(_, share)| share).sum());
+        for (kind, share) in Self::ALL {
+            if at < share {
+                return kind;
+            }
+            at -= share;
+        }
+        unreachable!("the draw is below the sum of the shares")
+    }
+
+    /// Whether what is put out follows from the records and the markers alone, so that a run that repeats the markers
+    /// gives it byte by byte.
+    pub fn is_retold(self) -> bool {
+        matches!(self, Self::Windowed | Self::Joined | Self::Remembered)
+    }
+
+    /// Whether a new model leaves a marker, or else nothing tells from which record on it scored.
+    pub fn tells_models(self) -> bool {
+        self == Self::Remembered
+    }
 }
 
 type Made<T> = Result<T, Box<dyn Error>>;
@@ -127,7 +243,21 @@ impl Pipelines {
         let editions: Vec<ReferenceTable> = editions.collect::<Result<_, _>>()?;
         let plain = Flavour::compile(PLAIN, folder.path(), Vec::new())?;
         let tabled = Flavour::compile(TABLED, folder.path(), editions)?;
-        Ok(Self { plain, tabled, table, _folder: folder })
+        let other = |rest: &str| Flavour::compile(rest, folder.path(), Vec::new());
+        let (windowed, joined) = (other(WINDOWED)?, other(JOINED)?);
+        let remembered = other(&format!("{REMEMBERED}{PLAIN}"))?;
+        Ok(Self { plain, tabled, windowed, joined, remembered, table, _folder: folder })
+    }
+
+    /// The pipeline of a plot.
+    pub fn of(&self, plot: Plot) -> &Flavour {
+        match plot {
+            Plot::Plain => &self.plain,
+            Plot::Tabled => &self.tabled,
+            Plot::Windowed => &self.windowed,
+            Plot::Joined => &self.joined,
+            Plot::Remembered => &self.remembered,
+        }
     }
 
     /// Puts an edition of the reference table where the workers look for it.

@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use lapwing_pipeline::join::STREAM_HEADER;
 use lapwing_vocabulary::time::{HOUR, MINUTE, SECOND};
-use lapwing_vocabulary::{EventTime, Offset};
+use lapwing_vocabulary::{EventTime, Header, Offset, Records};
 
 use crate::chance::{Chance, Stream};
 
@@ -15,6 +16,8 @@ pub const START: i64 = 1_767_225_600_000_000;
 pub const NOW: i64 = START + 24 * HOUR;
 /// As `watermark` of the pipelines says.
 const LATENESS_MICROS: i64 = 30 * SECOND;
+/// How often a record of a joined topic follows. Units: in a thousand.
+const JOINED_RATE: u64 = 400;
 /// Name of the source topic.
 pub const TOPIC: &str = "events";
 
@@ -31,6 +34,8 @@ pub enum Fate {
     Filtered,
     /// It is left out because its id was seen before.
     Repeat,
+    /// It is remembered for the events that it is joined to.
+    Joined,
 }
 
 /// One record of the source.
@@ -40,8 +45,21 @@ pub struct SourceRecord {
     pub offset: Offset,
     /// Its bytes.
     pub value: Arc<[u8]>,
+    /// Its key, where that matters.
+    pub key: Option<Arc<[u8]>>,
+    /// The join it belongs to, if it is no event.
+    pub stream: Option<&'static str>,
     /// What must become of it.
     pub fate: Fate,
+}
+
+impl SourceRecord {
+    /// Appends it to a batch, as the forwarder has written it.
+    pub fn push(&self, records: &mut Records) {
+        let header = |name: &str| Header { name: STREAM_HEADER.to_owned(), value: name.as_bytes().to_vec() };
+        let headers = self.stream.map(header).into_iter().collect();
+        records.push(self.offset, NOW, self.key.as_deref(), &self.value, headers);
+    }
 }
 
 /// The source log of a story: for each partition its records, in order.
@@ -54,10 +72,19 @@ pub struct Source {
 impl Source {
     /// Draws the log of a story. With `noise_is_filtered` the query leaves events of one service out.
     pub fn new(seed: u64, noise_is_filtered: bool) -> Self {
+        Self::draw(seed, noise_is_filtered, 0)
+    }
+
+    /// Draws the log of a story with records of joined topics among the events.
+    pub fn joined(seed: u64) -> Self {
+        Self::draw(seed, false, JOINED_RATE)
+    }
+
+    fn draw(seed: u64, noise_is_filtered: bool, joined: u64) -> Self {
         let mut chance = Chance::new(seed, Stream::Source);
         let count = chance.between(1, 3);
         let records = chance.between(100, 400) / count;
-        let partitions = (0..count).map(|_| partition(records, noise_is_filtered, &mut chance)).collect();
+        let partitions = (0..count).map(|_| partition(records, noise_is_filtered, joined, &mut chance)).collect();
         Self { partitions }
     }
 }
@@ -108,7 +135,7 @@ enum Made {
     Broken(String),
 }
 
-fn partition(records: u64, noise_is_filtered: bool, chance: &mut Chance) -> Vec<SourceRecord> {
+fn partition(records: u64, noise_is_filtered: bool, joined: u64, chance: &mut Chance) -> Vec<SourceRecord> {
     // Logs that lost their beginning to retention, or hold markers of transactions between their records.
     let mut offset = if chance.hits(200) { chance.between(1, 5000) as Offset } else { 0 };
     let gaps = if chance.hits(300) { chance.between(1, 300) } else { 0 };
@@ -134,10 +161,26 @@ fn partition(records: u64, noise_is_filtered: bool, chance: &mut Chance) -> Vec<
                 (value, fate)
             }
         };
-        made.push(SourceRecord { offset, value: value.into_bytes().into(), fate });
+        made.push(SourceRecord { offset, value: value.into_bytes().into(), key: None, stream: None, fate });
         offset += 1 + if chance.hits(gaps) { chance.between(1, 4) as Offset } else { 0 };
+        while chance.hits(joined) {
+            made.push(side(number, offset, chance));
+            offset += 1;
+        }
     }
     made
+}
+
+/// A record of a joined topic: a login near the time of the event before, or a new role of a host, or none any more.
+fn side(number: u64, offset: Offset, chance: &mut Chance) -> SourceRecord {
+    let Event { host, at, .. } = ordinary(number, chance);
+    let (stream, value) = match chance.below(5) {
+        0 => ("roles", format!(r#"{{"host":"h{host}","role":"{}"}}"#, ["web", "db", "mail"][chance.below(3) as usize])),
+        1 => ("roles", String::new()),
+        _ => ("logins", format!(r#"{{"host":"h{host}","at":"{}","n":{offset}}}"#, EventTime(at).to_rfc3339())),
+    };
+    let key = Some(format!("h{host}").into_bytes().into());
+    SourceRecord { offset, value: value.into_bytes().into(), key, stream: Some(stream), fate: Fate::Joined }
 }
 
 /// The watermark's twin.

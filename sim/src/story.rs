@@ -12,13 +12,13 @@ use lapwing_pipeline::status::Status;
 use lapwing_pipeline::worker::{Ended, Surroundings, Worker};
 use lapwing_vocabulary::{Partition, PortError};
 
-use crate::chance::{Chance, Stream};
 use crate::check::check;
 use crate::disk::Disk;
 use crate::flaw::Flaw;
 use crate::log::Member;
 use crate::membership::Notice;
-use crate::pipelines::{EDITIONS, Flavour, Pipelines};
+use crate::pipelines::{EDITIONS, Flavour, Pipelines, Plot};
+use crate::retold;
 use crate::source::{NOW, Source};
 use crate::transport::{SimTopics, SimTransport};
 use crate::weather::{Fault, Weather};
@@ -36,8 +36,6 @@ const COORDINATION_RATE: u64 = 400;
 const GROWTH_MAX: u64 = 60;
 /// Most polls for which a member stays cut off.
 const CUT_OFF_MAX: u64 = 25;
-/// Stories with a query and a table; they cost a multiple of the others. Units: in a thousand.
-const TABLED_RATE: u64 = 60;
 
 /// What to play besides the seed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,13 +44,8 @@ pub struct Options {
     pub flaw: Option<Flaw>,
     /// Whether to tell what happens.
     pub traced: bool,
-    /// Whether to pass over all stories without a query and a table.
-    pub tabled_only: bool,
-}
-
-/// Whether the story of a seed has a query and a table.
-pub fn is_tabled(seed: u64) -> bool {
-    Chance::new(seed, Stream::Flavour).hits(TABLED_RATE)
+    /// The only kind of stories to play; others are passed over.
+    pub only: Option<Plot>,
 }
 
 /// What came of a story.
@@ -64,6 +57,8 @@ pub struct Outcome {
     pub trace: Vec<String>,
     /// How often each fault has happened, in the order of [`Fault::ALL`].
     pub happened: [u64; Fault::ALL.len()],
+    /// Markers that were committed: what the wall clock let go, tables and models that came into force.
+    pub markers: u64,
 }
 
 /// A model that can be replaced while workers run: every one there was, the present one last.
@@ -109,19 +104,31 @@ pub fn play(pipelines: &Pipelines, seed: u64, options: Options) -> Result<Outcom
     story.calm()?;
     let outputs = locked(&story.world).log.outputs().to_vec();
     let source = locked(&story.world).log.source().clone();
-    let checked = check(story.flavour, &source, &outputs)?;
+    let checked = match Plot::of(seed).is_retold() {
+        true => retold::check(story.flavour, &source, &outputs)?,
+        false => check(story.flavour, &source, &outputs)?,
+    };
     drop(std::mem::take(&mut story.processes));
     let mut world = locked(&story.world);
     checked.into_iter().for_each(|finding| world.find(finding));
     let (findings, trace) = (std::mem::take(&mut world.findings), world.trace.take().unwrap_or_default());
-    Ok(Outcome { findings, trace, happened: world.weather.happened() })
+    let topic = story.flavour.plan.topics.markers.as_ref();
+    let markers = outputs.iter().filter(|record| Some(&record.topic) == topic).count() as u64;
+    Ok(Outcome { findings, trace, happened: world.weather.happened(), markers })
 }
 
 impl<'a> Story<'a> {
     fn new(pipelines: &'a Pipelines, seed: u64, options: Options) -> Result<Self, Box<dyn Error>> {
-        let tabled = is_tabled(seed);
-        let flavour = if tabled { &pipelines.tabled } else { &pipelines.plain };
+        let plot = Plot::of(seed);
+        let (flavour, tabled) = (pipelines.of(plot), plot == Plot::Tabled);
         let mut weather = Weather::new(seed);
+        if plot.is_retold() {
+            // What waits goes on only if much time passes; a restart then has to know of it.
+            weather.with(Fault::ClockJump);
+            if !plot.tells_models() {
+                weather.without(Fault::ModelChange);
+            }
+        }
         if tabled {
             // These stories are dear: none is without what they are for. Tables are looked at once a second.
             weather.with(Fault::TableChange);
@@ -131,7 +138,8 @@ impl<'a> Story<'a> {
         } else {
             weather.without(Fault::TableChange);
         }
-        let world = World::new(seed, Source::new(seed, tabled), weather, options.flaw, options.traced);
+        let source = if plot == Plot::Joined { Source::joined(seed) } else { Source::new(seed, tabled) };
+        let world = World::new(seed, source, weather, options.flaw, options.traced);
         pipelines.write_table(0)?;
         Ok(Self {
             pipelines,

@@ -71,6 +71,11 @@ impl Topics for SimTopics {
         Ok(Some(TopicState { name: name.to_owned(), partitions, settings: Vec::new() }))
     }
 
+    fn settle(&mut self, _name: &str, _partition: Partition) -> Result<(), PortError> {
+        locked(&self.0).log.settle();
+        Ok(())
+    }
+
     fn list(&mut self) -> Result<Vec<String>, PortError> {
         Ok(Vec::new())
     }

@@ -13,13 +13,14 @@ use crate::chance::{Chance, Stream};
 use crate::flaw::Flaw;
 use crate::log::{Claim, Log, Member};
 use crate::membership::{Holding, Membership, Notice, Stage, Told};
-use crate::source::{NOW, Source, TOPIC};
+use crate::source::{Source, TOPIC};
 use crate::weather::{Fault, Weather};
 
 /// Longest time that passes in a poll without a leap of the clock. Units: microseconds.
 const POLL_MICROS_MAX: u64 = 20_000;
-/// Leaps of a clock: past a look at tables and models, far ahead, back. Units: microseconds.
-const LEAPS_MICROS: [i64; 4] = [1_100_000, 1_100_000, 5_000_000, -1_500_000];
+/// Leaps of a clock: past a look at tables and models, far ahead, so far that what waits for event time goes on, back.
+/// Units: microseconds.
+const LEAPS_MICROS: [i64; 6] = [1_100_000, 1_100_000, 5_000_000, 45_000_000, 45_000_000, -1_500_000];
 /// Most records before the asked offset with which delivery may begin.
 const REPEATS_MAX: u64 = 6;
 /// How often a planted flaw shows. Units: in a thousand.
@@ -216,7 +217,7 @@ impl World {
         let count = (self.chance.between(1, most) as usize).min(records_max);
         let mut records = Records::new(TOPIC.into(), partition);
         for record in self.log.records(partition).iter().skip(next).take(count) {
-            records.push(record.offset, NOW, None, &record.value, Vec::new());
+            record.push(&mut records);
         }
         self.set_next(id, partition, next + records.len());
         self.note(|| {

@@ -1,7 +1,7 @@
 //! Thousands of seeds in every run of the tests, and those that once broke a law.
 
 use lapwing_sim::many::{play_caught, play_many};
-use lapwing_sim::pipelines::Pipelines;
+use lapwing_sim::pipelines::{Pipelines, Plot};
 use lapwing_sim::story::Options;
 use lapwing_sim::weather::Fault;
 
@@ -31,6 +31,11 @@ fn no_story_breaks_a_law_and_no_fault_is_left_out() {
     assert_eq!(report.played, SEEDS);
     for ((fault, _), count) in Fault::ALL.iter().zip(report.happened) {
         assert!(count >= 50, "{fault:?} happened {count} times in {SEEDS} stories");
+    }
+    for ((plot, _), (stories, markers)) in Plot::ALL.iter().zip(report.plots) {
+        assert!(stories >= 50, "{plot:?}: {stories} of {SEEDS} stories");
+        // Without ticks and changes of models there would be nothing to tell again.
+        assert!(!plot.is_retold() || markers >= stories / 8, "{plot:?}: {markers} markers in {stories} stories");
     }
 }
 

@@ -78,6 +78,7 @@ impl From<ProduceError> for Failure {
     fn from(error: ProduceError) -> Self {
         match error {
             ProduceError::Port(error) => error.into(),
+            error @ ProduceError::Write { .. } => Self::new(IO, error),
             error => Self::new(DATA, error),
         }
     }

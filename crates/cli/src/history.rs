@@ -66,6 +66,11 @@ impl History {
         }
     }
 
+    /// Whether nothing can come after its end: files end, topics go on.
+    pub fn is_at_its_end(&self) -> bool {
+        matches!(self, Self::Files(_))
+    }
+
     /// The next records, at most so many; `None` at the end.
     pub fn next(&mut self, records_max: usize) -> Result<Option<Records>, Failure> {
         match self {

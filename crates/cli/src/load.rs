@@ -7,6 +7,7 @@ use lapwing_connect::files;
 use lapwing_models::registry::{Pin, Registry, Source};
 use lapwing_pipeline::decode::csv::header_names;
 use lapwing_pipeline::decode::infer::{infer_csv, infer_json};
+use lapwing_pipeline::decode::lines;
 use lapwing_pipeline::decode::schema::{Field, Kind, Schema};
 use lapwing_pipeline::frozen::{freeze_schema, read_schema};
 use lapwing_pipeline::plan::{Plan, Purpose};
@@ -67,8 +68,11 @@ fn schema(settings: &Pipeline, inputs: &Inputs, header: Option<&[String]>) -> Re
         };
         return Ok(Schema { fields: fields.iter().map(field).collect() });
     }
-    let frozen = state_folder(settings).join("schema.json");
     let fault = |fault: String| Failure::new(CONFIGURATION, fault);
+    if let Format::Lines(lines) = &settings.source.format {
+        return lines::schema(lines, &settings.source.key).map_err(fault);
+    }
+    let frozen = state_folder(settings).join("schema.json");
     if let Some(schema) = read_schema(&frozen).map_err(fault)? {
         return Ok(schema);
     }
@@ -79,9 +83,10 @@ fn schema(settings: &Pipeline, inputs: &Inputs, header: Option<&[String]>) -> Re
         return Err(Failure::new(CONFIGURATION, text));
     }
     let records = sample.iter().map(Vec::as_slice);
+    let time = settings.source.time.as_deref().unwrap_or_default();
     let schema = match (&settings.source.format, header) {
-        (Format::Csv(csv), Some(header)) => infer_csv(records, header, csv.delimiter, &settings.source.time),
-        _ => infer_json(records, &settings.source.time),
+        (Format::Csv(csv), Some(header)) => infer_csv(records, header, csv.delimiter, time),
+        _ => infer_json(records, time),
     };
     if schema.fields.is_empty() {
         let text =

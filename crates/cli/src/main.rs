@@ -36,6 +36,8 @@ mod topics;
 mod watermark;
 /// `lapwing state`.
 mod state;
+/// `lapwing templates`.
+mod templates;
 /// `lapwing bench`.
 mod bench;
 
@@ -78,6 +80,8 @@ enum Command {
     #[command(subcommand)]
     State(state::StateCommand),
     #[command(subcommand)]
+    Templates(templates::TemplatesCommand),
+    #[command(subcommand)]
     Bench(bench::BenchCommand),
 }
 
@@ -114,6 +118,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Topics(command) => topics::run(command),
         Command::Watermark(args) => watermark::run(args, &STOP),
         Command::State(command) => state::run(command),
+        Command::Templates(command) => templates::run(command, &STOP),
         Command::Bench(command) => bench::run(command, &STOP),
     }
 }

@@ -1,22 +1,25 @@
 //! `lapwing state`: what a pipeline remembers, from its newest snapshots.
 
+/// What is remembered of one entity, told.
+mod report;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
-use lapwing_pipeline::aggregate::{Carried, Entity};
+use lapwing_pipeline::aggregate::Carried;
 use lapwing_pipeline::error::RunError;
 use lapwing_pipeline::inspect::{Memory, newest};
 use lapwing_pipeline::plan::{Plan, Purpose};
 use lapwing_pipeline::references::References;
-use lapwing_pipeline::score::ModelSource;
 use lapwing_pipeline::settings::{Connect, Overrides};
 use lapwing_state::SnapshotStore;
 
-use crate::failure::{CONFIGURATION, DATA, Failure, IO};
+use crate::failure::{CONFIGURATION, DATA, Failure};
 use crate::load;
 use crate::places::{self, Inputs};
 use crate::transports;
+use report::Report;
 
 /// Look at what a pipeline remembers.
 #[derive(Subcommand, Debug)]
@@ -50,32 +53,38 @@ pub fn run(command: &StateCommand) -> Result<(), Failure> {
 }
 
 /// A pipeline and where its snapshots are.
-struct Place {
-    plan: Arc<Plan>,
+pub(crate) struct Place {
+    pub(crate) plan: Arc<Plan>,
     store: SnapshotStore,
     references: References,
-    partitions: i32,
+    pub(crate) partitions: i32,
+    /// Of each partition the first record that the source still has; none for files.
+    earliest: Vec<i64>,
 }
 
 impl Place {
-    fn open(pipeline: &Path) -> Result<Self, Failure> {
+    /// Opens what the pipeline file names.
+    pub(crate) fn open(pipeline: &Path) -> Result<Self, Failure> {
         let settings = load::settings(pipeline, &Overrides::default())?;
         let store = transports::snapshot_store(&settings)?;
         let copies = places::state_folder(&settings).join("tables");
         let plan = load::plan(settings, &Inputs::default(), Purpose::Run)?;
         let references = References::open(&plan.tables(), Some(copies));
         let references = references.map_err(|fault| Failure::new(CONFIGURATION, fault))?;
-        let partitions = match &plan.settings.connect {
-            Connect::Files(_) => 1,
+        let earliest: Vec<i64> = match &plan.settings.connect {
+            Connect::Files(_) => Vec::new(),
             _ => {
                 let mut topics = transports::topics(&plan.settings)?;
-                transports::describe(topics.as_mut(), plan.source_name())?.partitions.len() as i32
+                let state = transports::describe(topics.as_mut(), plan.source_name())?;
+                state.partitions.iter().map(|(earliest, _)| *earliest).collect()
             }
         };
-        Ok(Self { plan, store, references, partitions })
+        let partitions = if earliest.is_empty() { 1 } else { earliest.len() as i32 };
+        Ok(Self { plan, store, references, partitions, earliest })
     }
 
-    fn memory(&self, partition: i32) -> Result<Option<Memory>, Failure> {
+    /// The newest memory of a partition; `None` without a snapshot.
+    pub(crate) fn memory(&self, partition: i32) -> Result<Option<Memory>, Failure> {
         Ok(newest(&self.plan, &self.store, partition, &self.references)?)
     }
 }
@@ -92,7 +101,11 @@ pub fn against(pipeline: &Path) -> Result<(), Failure> {
             Ok(Some(memory)) => format!("kept from offset {}{}", memory.offset, changes(&memory.carried)),
             Err(RunError::Plan(faults)) => {
                 refused += 1;
-                format!("refused, rebuilt from the source: {}", faults.join("; "))
+                let gone = match place.earliest.get(partition as usize) {
+                    Some(earliest) if *earliest > 0 => format!("; the records before {earliest} are gone"),
+                    _ => String::new(),
+                };
+                format!("refused, rebuilt from the source: {}{gone}", faults.join("; "))
             }
             Err(error) => return Err(error.into()),
         };
@@ -160,11 +173,10 @@ fn inspect(pipeline: &Path, entity: &str, json: bool) -> Result<(), Failure> {
     let place = Place::open(pipeline)?;
     for partition in 0..place.partitions {
         let Some(memory) = place.memory(partition)? else { continue };
-        if let Some(found) = memory.entity(entity)? {
-            let scored = scored(&place.plan)?;
+        if let Some(report) = Report::of(&place.plan, partition, &memory, entity)? {
             match json {
-                true => crate::print_line(&as_json(partition, &memory, entity, &found, &scored).to_string()),
-                false => tell(partition, &memory, entity, &found, &scored),
+                true => crate::print_line(&report.json().to_string()),
+                false => report.lines().iter().for_each(|line| crate::print_line(line)),
             }
             return Ok(());
         }
@@ -175,61 +187,6 @@ fn inspect(pipeline: &Path, entity: &str, json: bool) -> Result<(), Failure> {
         place.store.describe()
     );
     Err(Failure::new(DATA, text))
-}
-
-/// Whether events are scored, and why not.
-fn scored(plan: &Arc<Plan>) -> Result<String, Failure> {
-    if plan.members.is_empty() {
-        return Ok("not scored: the pipeline has no detectors".to_owned());
-    }
-    let model = load::model_source(&plan.settings).changed_from(None).map_err(|fault| Failure::new(IO, fault))?;
-    Ok(match model {
-        Some(model) => format!("scored by {} from the first event on", model.id()),
-        None => "not scored: there is no model yet; `lapwing train` makes one".to_owned(),
-    })
-}
-
-fn tell(partition: i32, memory: &Memory, name: &str, entity: &Entity, scored: &str) {
-    let last = entity.last_event.map_or("none".to_owned(), |time| time.to_rfc3339());
-    let watermark = memory.aggregate().watermark().map_or("none".to_owned(), |time| time.to_rfc3339());
-    crate::print_line(&format!("{name}: partition {partition}, as of offset {}", memory.offset));
-    crate::print_line(&format!("  last event {last}, watermark {watermark}, {} of memory", bytes(entity.bytes)));
-    crate::print_line(&format!("  {scored}"));
-    crate::print_line("features");
-    for (feature, value) in &entity.features {
-        let value = value.map_or("–".to_owned(), |value| format!("{value}"));
-        crate::print_line(&format!("  {feature} = {value}"));
-    }
-    if !entity.windows.is_empty() {
-        crate::print_line("open windows");
-    }
-    for window in &entity.windows {
-        let (start, end) = (window.start.to_rfc3339(), window.end.to_rfc3339());
-        crate::print_line(&format!("  {start} to {end}: {} events", window.events));
-    }
-}
-
-fn as_json(partition: i32, memory: &Memory, name: &str, entity: &Entity, scored: &str) -> serde_json::Value {
-    let features: serde_json::Map<String, serde_json::Value> =
-        entity.features.iter().map(|(name, value)| (name.clone(), serde_json::json!(value))).collect();
-    let windows = entity.windows.iter().map(|window| {
-        serde_json::json!({
-            "start": window.start.to_rfc3339(),
-            "end": window.end.to_rfc3339(),
-            "events": window.events,
-        })
-    });
-    serde_json::json!({
-        "entity": name,
-        "partition": partition,
-        "snapshot": memory.offset,
-        "last_event": entity.last_event.map(|time| time.to_rfc3339()),
-        "watermark": memory.aggregate().watermark().map(|time| time.to_rfc3339()),
-        "bytes": entity.bytes,
-        "scored": scored,
-        "features": features,
-        "windows": windows.collect::<Vec<_>>(),
-    })
 }
 
 /// A size as people read it.

@@ -17,7 +17,7 @@ use lapwing_pipeline::plan::{Plan, Purpose};
 use lapwing_pipeline::references::References;
 use lapwing_pipeline::settings::Overrides;
 use lapwing_pipeline::status::Status;
-use lapwing_pipeline::task::{Product, Task};
+use lapwing_pipeline::task::{Product, ScoredBatch, Task};
 use lapwing_sql::Predicate;
 use lapwing_vocabulary::{EventTime, Records};
 
@@ -158,6 +158,13 @@ fn gather(
         }
     }
     bar.finish_and_clear();
+    if left > 0 && history.is_at_its_end() {
+        for task in tasks.values_mut() {
+            while let Some(batch) = task.close(&status, &SystemClock)? {
+                offer_rows(&batch, filter.as_ref(), scope, dataset)?;
+            }
+        }
+    }
     Ok(status.dead_letters_total())
 }
 
@@ -170,6 +177,16 @@ fn offer(
     status: &Status,
 ) -> Result<(), Failure> {
     let batch = task.score_batch(records, 0..records.len(), status, &SystemClock, &mut Product::default())?;
+    offer_rows(&batch, filter, scope, dataset)
+}
+
+/// Offers the rows of a batch that are to be learned from.
+fn offer_rows(
+    batch: &ScoredBatch,
+    filter: Option<&Predicate>,
+    scope: &Scope,
+    dataset: &mut Dataset,
+) -> Result<(), Failure> {
     let events = &batch.events;
     let filtered = match filter {
         None => None,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lapwing_connect::embedded::{EmbeddedLog, LogOptions};
-use lapwing_connect::files::{FileOptions, FileTransport};
+use lapwing_connect::files::{Begins, FileOptions, FileTransport};
 use lapwing_connect::kafka::{KafkaConnection, KafkaOptions, KafkaProducer, KafkaTopics, KafkaTransport};
+use lapwing_logs::MultilineStart;
 use lapwing_pipeline::clock::Clock;
 use lapwing_pipeline::settings::{Connect, Format, Kafka, Pipeline, Role};
 use lapwing_state::SnapshotStore;
@@ -329,7 +330,11 @@ fn file_options(settings: &Pipeline, inputs: &[PathBuf], with_outputs: bool) -> 
         csv: matches!(&settings.source.format, Format::Csv(_)),
         csv_delimiter: match &settings.source.format {
             Format::Csv(csv) => csv.delimiter,
-            Format::Json => b',',
+            Format::Json | Format::Lines(_) => b',',
+        },
+        begins: match &settings.source.format {
+            Format::Lines(lines) => lines.start().ok().flatten().map(begins),
+            Format::Json | Format::Csv(_) => None,
         },
         csv_header: matches!(&settings.source.format, Format::Csv(csv) if csv.columns.is_none()),
         outputs,
@@ -338,6 +343,10 @@ fn file_options(settings: &Pipeline, inputs: &[PathBuf], with_outputs: bool) -> 
         record_bytes_max: settings.max_record_bytes,
         clock: || SystemClock.wall_micros(),
     }
+}
+
+fn begins(start: MultilineStart) -> Begins {
+    Begins::new(move |line| start.begins(line, &mut Vec::new()))
 }
 
 /// A number that this process holds among those that share its state folder, so that a restarted process takes up the

@@ -19,6 +19,7 @@ fn options(inputs: Vec<PathBuf>) -> FileOptions {
         csv: false,
         csv_header: false,
         csv_delimiter: b',',
+        begins: None,
         outputs: None,
         follow: false,
         stdout_topic: "alerts".to_owned(),

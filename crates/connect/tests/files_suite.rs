@@ -50,6 +50,7 @@ impl Fixture for Files {
             csv: false,
             csv_header: false,
             csv_delimiter: b',',
+            begins: None,
             outputs: Some(self.folder.path().join("outputs")),
             follow: false,
             stdout_topic: String::new(),

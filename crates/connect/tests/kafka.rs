@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapwing_connect::kafka::{KafkaOptions, KafkaProducer, KafkaTopics, KafkaTransport};
+use lapwing_connect::kafka::{KafkaConnection, KafkaOptions, KafkaProducer, KafkaTopics, KafkaTransport};
 use lapwing_connect::partitioner::partition_of_key;
 use lapwing_connect::suite::{self, Abilities, Committed, Fixture};
 use lapwing_vocabulary::port::{Producer, TopicLayout, Topics};
@@ -335,6 +335,23 @@ fn topics_are_made_once_described_and_read_to_their_end() {
     assert!(topics.describe("no-such-topic").unwrap().is_none());
     assert!(operator(topics.read(&name, 7, 0, 10).map(|_| ())).contains("no partition 7"));
     assert!(topics.list().unwrap().contains(&name));
+}
+
+#[test]
+fn settling_waits_for_the_end_of_a_transaction_that_another_one_has_open() {
+    let topic = fresh_topic("settled", 1);
+    let mut topics = KafkaTopics::open(connection()).unwrap();
+    topics.settle(&topic, 0).unwrap();
+    let open = OpenTransaction::with(&topic, "marker");
+    assert!(topics.read(&topic, 0, 0, 10).unwrap().is_empty(), "nobody sees it yet");
+    let ending = std::thread::spawn(move || open.commit_after(Duration::from_millis(700)));
+    topics.settle(&topic, 0).unwrap();
+    assert_eq!(topics.read(&topic, 0, 0, 10).unwrap().len(), 1, "it has waited");
+    ending.join().unwrap();
+    let _hanging = OpenTransaction::with(&topic, "never");
+    let impatient = KafkaConnection { give_up_after: Duration::from_millis(500), ..connection() };
+    let text = KafkaTopics::open(impatient).unwrap().settle(&topic, 0).unwrap_err().to_string();
+    assert!(text.contains("still undecided") && text.contains("find-hanging"), "{text}");
 }
 
 #[test]

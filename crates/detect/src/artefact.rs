@@ -3,14 +3,14 @@
 //! ```text
 //! offset  bytes  what
 //!      0      8  magic, ASCII "LAPWINGM"
-//!      8      4  format version, little-endian: 2
+//!      8      4  format version, little-endian: 3
 //!     12      8  length of the payload, little-endian
 //!     20     32  SHA-256 of the payload
 //!     52      …  payload: the ensemble in postcard, fields in the order of their declaration
 //! ```
 //!
 //! A field added, removed or moved anywhere below [`Ensemble`] is a new format version: postcard names no fields. A
-//! method added at the end of the list of detectors is none. Format 1 is read too (`format_1`).
+//! method added at the end of the list of detectors is none. Formats 1 and 2 are read too (`format_1`, `format_2`).
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -18,11 +18,12 @@ use sha2::{Digest, Sha256};
 use crate::ensemble::Ensemble;
 use crate::error::DetectError;
 use crate::format_1::EnsembleV1;
+use crate::format_2::EnsembleV2;
 
 /// First bytes of every artefact.
 pub const MAGIC: [u8; 8] = *b"LAPWINGM";
 /// Format version this code writes, and the newest it reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// Largest artefact that is read; a forest of 10,000 trees takes about 60 MiB. Units: bytes.
 pub const ARTEFACT_BYTES_MAX: usize = 256 * 1024 * 1024;
 const HEADER_BYTES: usize = 52;
@@ -54,6 +55,7 @@ impl Ensemble {
         let (format, payload) = checked_payload(bytes)?;
         let ensemble = match format {
             1 => decode::<EnsembleV1>(payload)?.into(),
+            2 => decode::<EnsembleV2>(payload)?.into(),
             _ => decode::<Self>(payload)?,
         };
         ensemble.check().map_err(refused)?;

@@ -82,23 +82,23 @@ impl Calibration {
     /// few values above the others.
     pub fn smooth(sample: &[f64]) -> Self {
         let sorted = sorted(sample);
+        Self::with_law(&sorted).unwrap_or_else(|| Self::of_sorted(&sorted))
+    }
+
+    /// Learns from rising, finite scores as [`Calibration::smooth`]; `None` where the highest fifth holds too few values
+    /// above the others for a law.
+    pub(crate) fn with_law(sorted: &[f64]) -> Option<Self> {
         let count = sorted.len();
-        let Some(last) = (count - (count as f64 * SMOOTH_SHARE) as usize).checked_sub(1) else {
-            return Self::of_sorted(&sorted);
-        };
+        let last = (count - (count as f64 * SMOOTH_SHARE) as usize).checked_sub(1)?;
         let threshold = sorted[last];
         let from = sorted.partition_point(|score| *score <= threshold);
         let mut excesses: Vec<f64> = sorted[from..].iter().map(|score| score - threshold).collect();
-        let unit = excesses.get(excesses.len() / 2).copied().unwrap_or(1.0);
+        let unit = excesses.get(excesses.len() / 2).copied().filter(|unit| unit.is_normal())?;
         excesses.iter_mut().for_each(|excess| *excess = (*excess / unit).ln_1p());
-        match Law::of(&excesses, -SHAPE_MAX) {
-            Some(law) if unit.is_normal() => {
-                let (scores, surprisals) = knots(&sorted, count - last);
-                let start = ((count + 1) as f64 / (count - from) as f64).ln();
-                Self { scores, surprisals, tail: Tail::LogPareto { start, law, unit } }
-            }
-            _ => Self::of_sorted(&sorted),
-        }
+        let law = Law::of(&excesses, -SHAPE_MAX)?;
+        let (scores, surprisals) = knots(sorted, count - last);
+        let start = ((count + 1) as f64 / (count - from) as f64).ln();
+        Some(Self { scores, surprisals, tail: Tail::LogPareto { start, law, unit } })
     }
 
     /// The calibration that an artefact of format 1 holds.
@@ -199,7 +199,9 @@ fn sorted(sample: &[f64]) -> Vec<f64> {
 
 /// Picks the k-th largest score for k in geometric steps from all of them to `rank_last`. A score met several times is
 /// counted with all its repeats; k of n at least as high make a tail of k / (n + 1), the mean of what such a rank comes
-/// from.
+/// from. What lies above many repeats is as rare as what was seen above them: the table jumps there, or a score that
+/// nearly all rows share would make all up to the next one look usual. A jump takes the place of the knots that the
+/// repeats have left out, so the table stays within its bound.
 fn knots(sorted: &[f64], rank_last: usize) -> (Vec<f64>, Vec<f64>) {
     let count = sorted.len();
     let step = ((count as f64).ln() / (KNOTS_MAX - 2) as f64).exp();
@@ -207,10 +209,20 @@ fn knots(sorted: &[f64], rank_last: usize) -> (Vec<f64>, Vec<f64>) {
     let mut rank = count;
     loop {
         let score = sorted[count - rank];
-        if scores.last().is_none_or(|last| *last < score) {
-            let at_least = count - sorted.partition_point(|other| *other < score);
+        let last = scores.last().copied();
+        if last.is_none_or(|last| last < score) {
+            let at_least = |score: f64| count - sorted.partition_point(|other| *other < score);
+            let surprisal = |at_least: usize| ((count + 1) as f64 / at_least as f64).ln();
+            if let Some((low, just_above)) = last.map(|last: f64| (last, last.next_up())) {
+                // The repeats but one fall away at once; that one leads over to the next score, as it does without any.
+                let left = at_least(just_above) + 1;
+                if at_least(low) as f64 > left as f64 * step * step && just_above < score {
+                    scores.push(just_above);
+                    surprisals.push(surprisal(left));
+                }
+            }
             scores.push(score);
-            surprisals.push(((count + 1) as f64 / at_least as f64).ln());
+            surprisals.push(surprisal(at_least(score)));
         }
         if rank <= rank_last {
             return (scores, surprisals);
@@ -363,6 +375,22 @@ mod tests {
         assert!((calibration.tail(1.0) - 10.0 / 101.0).abs() < 1e-12);
         assert!((calibration.tail(0.0) - 100.0 / 101.0).abs() < 1e-12);
         assert!(calibration.tail(2.0) < calibration.tail(1.0));
+    }
+
+    #[test]
+    fn what_lies_above_a_score_that_nearly_all_share_is_as_rare_as_what_was_seen_there() {
+        let mut sample = vec![0.0; 997];
+        sample.extend([5.0, 6.0, 70.0]);
+        let calibration = Calibration::exact(&sample);
+        assert_eq!(calibration.check(), Ok(()));
+        for (score, least, most) in [(0.0, 0.99, 1.0), (0.1, 0.003, 0.004), (5.5, 0.002, 0.003), (50.0, 0.001, 0.002)] {
+            let tail = calibration.tail(score);
+            assert!(tail > least && tail < most, "{score}: {tail}");
+        }
+        let steps: Vec<f64> = (0..20_000).map(|n| f64::from(n / 20)).collect();
+        let calibration = Calibration::exact(&steps);
+        assert!(calibration.scores.len() <= KNOTS_MAX, "{}", calibration.scores.len());
+        assert_eq!(calibration.check(), Ok(()));
     }
 
     #[test]

@@ -71,6 +71,11 @@ impl ColumnTable {
         (self.knots[0], self.knots[self.knots.len() - 1])
     }
 
+    /// Whether values begin at 0 and never fall.
+    pub(crate) fn rises_from_zero(&self) -> bool {
+        self.values[0] == 0.0 && self.values.is_sorted()
+    }
+
     /// Values at the first and the last knot.
     pub(crate) fn end_values(&self) -> (f32, f32) {
         (self.values[0], self.values[self.values.len() - 1])

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::count_distance::CountDistance;
 use crate::ecod::Ecod;
 use crate::error::DetectError;
 use crate::hbos::Hbos;
@@ -14,6 +15,7 @@ use crate::pca::Pca;
 use crate::robust_zscore::RobustZscore;
 use crate::surprise::Surprise;
 use crate::training::TrainingSet;
+use crate::transitions::Transitions;
 use crate::trees::extended_isolation_forest::ExtendedIsolationForest;
 use crate::trees::gradient_boosting::GradientBoosting;
 use crate::trees::random_forest::RandomForest;
@@ -35,15 +37,16 @@ pub(crate) trait Detect {
     fn score(&self, rows: &Matrix) -> Result<RawScores, DetectError>;
 
     /// Adds to each column what it did to make the row strange, in units of the method's own; negative where it made
-    /// the row look more usual. Shape: `row` and `credit` have d values.
-    fn attribute(&self, row: &[f32], credit: &mut [f64]);
+    /// the row look more usual. Returns what would have been usual in each column of this very row, NaN where the
+    /// detector does not know; `None` if it never does. Shape: `row`, `credit` and the result have d values.
+    fn attribute(&self, row: &[f32], credit: &mut [f64]) -> Option<Vec<f32>>;
 }
 
 /// What a detector says of a batch. Shape: one value per row each.
 pub(crate) struct RawScores {
     /// Larger is stranger.
     pub(crate) score: Vec<f64>,
-    /// Distance of the strangest single column, from detectors that measure columns. Units: robust deviations.
+    /// Surprisal of the strangest single column, from detectors that measure columns. Units: nats.
     pub(crate) vote: Option<Vec<f64>>,
 }
 
@@ -64,6 +67,8 @@ pub(crate) enum Detector {
     Transformer(Transformer),
     Onnx(OnnxModel),
     Surprise(Surprise),
+    CountDistance(CountDistance),
+    Transitions(Transitions),
 }
 
 impl Detector {
@@ -100,6 +105,8 @@ impl Detector {
             Method::Transformer(options) => {
                 Self::Transformer(set.outside.transformer(&set.not_anomalous(), options, seed)?)
             }
+            Method::CountDistance(options) => Self::CountDistance(CountDistance::fit(set.rows, options)?),
+            Method::Transitions(options) => Self::Transitions(Transitions::fit(set.rows, options)?),
             Method::Onnx(options) => Self::Onnx(OnnxModel::fit(options, set)?),
         })
     }
@@ -120,13 +127,15 @@ impl Detector {
             Self::Transformer(detector) => detector,
             Self::Onnx(detector) => detector,
             Self::Surprise(detector) => detector,
+            Self::CountDistance(detector) => detector,
+            Self::Transitions(detector) => detector,
         }
     }
 }
 
-/// Detectors have these functions of their own; what differs is only how the score comes.
+/// Detectors have these functions of their own; what differs is only how the score comes, and what they expect.
 macro_rules! detects {
-    ($($kind:ty: $votes:literal, $raw:expr;)*) => {$(
+    ($($kind:ty: $votes:literal, $raw:expr, $expects:expr;)*) => {$(
         impl Detect for $kind {
             fn width(&self) -> usize {
                 self.width()
@@ -144,8 +153,8 @@ macro_rules! detects {
                 self.score(rows).map($raw)
             }
 
-            fn attribute(&self, row: &[f32], credit: &mut [f64]) {
-                self.attribute(row, credit);
+            fn attribute(&self, row: &[f32], credit: &mut [f64]) -> Option<Vec<f32>> {
+                $expects(self.attribute(row, credit))
             }
         }
     )*};
@@ -155,19 +164,26 @@ fn plain(score: Vec<f64>) -> RawScores {
     RawScores { score, vote: None }
 }
 
+/// What is usual in a column is its median, whatever stands in the others.
+fn medians((): ()) -> Option<Vec<f32>> {
+    None
+}
+
 detects! {
-    RobustZscore: true, |z| RawScores { score: z.mean, vote: Some(z.max) };
-    IqrFence: true, |distance| RawScores { score: distance.mean, vote: Some(distance.max) };
-    IsolationForest: false, plain;
-    Hbos: false, plain;
-    Ecod: false, plain;
-    Pca: false, plain;
-    ExtendedIsolationForest: false, plain;
-    UnsupervisedForest: false, plain;
-    RandomForest: false, plain;
-    GradientBoosting: false, plain;
-    Autoencoder: false, plain;
-    Transformer: false, plain;
-    OnnxModel: false, plain;
-    Surprise: false, plain;
+    RobustZscore: true, |z| RawScores { score: z.mean, vote: Some(z.max) }, medians;
+    IqrFence: true, |distance| RawScores { score: distance.mean, vote: Some(distance.max) }, medians;
+    IsolationForest: false, plain, medians;
+    Hbos: false, plain, medians;
+    Ecod: false, plain, medians;
+    Pca: false, plain, medians;
+    ExtendedIsolationForest: false, plain, medians;
+    UnsupervisedForest: false, plain, medians;
+    RandomForest: false, plain, medians;
+    GradientBoosting: false, plain, medians;
+    Autoencoder: false, plain, medians;
+    Transformer: false, plain, medians;
+    OnnxModel: false, plain, medians;
+    Surprise: false, plain, medians;
+    CountDistance: false, plain, Some;
+    Transitions: false, plain, Some;
 }

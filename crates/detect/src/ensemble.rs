@@ -94,7 +94,7 @@ pub struct Scores {
     pub flagged: Vec<bool>,
     /// What each member says, in the order of the members.
     pub members: Vec<MemberScores>,
-    /// What the strangest single column says, if a member measures columns; raw is its |z|.
+    /// What the strangest single column says, if a member measures columns; raw is its surprisal there.
     pub vote: Option<MemberScores>,
 }
 

@@ -6,23 +6,23 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::column_measure::{ColumnMeasure, attribute};
 use crate::error::DetectError;
 use crate::input_rule::{ColumnRule, Margin};
 use crate::matrix::Matrix;
 use crate::quantiles::{IQR_PER_DEVIATION, quantile, standard_deviation, usable};
 
-/// No column counts for more in the mean: one broken value must not outshine all others. Units: deviations.
-pub const DISTANCE_MAX: f32 = 50.0;
-
 /// The boxes of the columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IqrFence {
     boxes: Vec<QuartileBox>,
+    /// How the strangest column is told.
+    measure: ColumnMeasure,
 }
 
 /// Where the middle half of a column's values lies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct QuartileBox {
+pub(crate) struct QuartileBox {
     low: f32,
     high: f32,
     /// Height of the box ÷ 1.349: the standard deviation, if the column is normal.
@@ -34,22 +34,29 @@ struct QuartileBox {
 /// Both raw scores of a batch. Shape: n values each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FenceDistances {
-    /// Mean distance over the columns, each at most [`DISTANCE_MAX`].
+    /// Mean distance over the columns, each at most 50.
     pub mean: Vec<f64>,
-    /// Largest distance of any column, without bound.
+    /// Largest surprisal of any column, without bound.
     pub max: Vec<f64>,
 }
 
 impl IqrFence {
-    /// Learns the quartiles of each column, missing values left out. `rules` has one rule per column, or none at all.
+    /// Learns quartiles and tail of each column, missing values left out. `rules` has one rule per column, or none at all.
     /// Errors: `TooFewRows` without rows.
     pub fn fit(rows: &Matrix, rules: &[ColumnRule]) -> Result<Self, DetectError> {
         if rows.is_empty() {
             return Err(DetectError::TooFewRows { act: "fit interquartile fence", needed: 1, found: 0 });
         }
         let rule = |column: usize| rules.get(column).copied().unwrap_or_default();
-        let boxes = (0..rows.width()).map(|column| QuartileBox::of(rows.present(column), rule(column))).collect();
-        Ok(Self { boxes })
+        let boxes: Vec<QuartileBox> =
+            (0..rows.width()).map(|column| QuartileBox::of(rows.present(column), rule(column))).collect();
+        let measure = ColumnMeasure::fit(rows, |column, value| boxes[column].distance(value));
+        Ok(Self { boxes, measure })
+    }
+
+    /// The detector that an artefact of format 2 holds.
+    pub(crate) fn of_format_2(boxes: Vec<QuartileBox>) -> Self {
+        Self { boxes, measure: ColumnMeasure::Distance { max_of_one: f32::MAX } }
     }
 
     /// Refuses parameters that could not be applied; the text says what is wrong.
@@ -58,7 +65,7 @@ impl IqrFence {
             return Err("a fence of no column".to_owned());
         }
         match self.boxes.iter().all(QuartileBox::is_usable) {
-            true => Ok(()),
+            true => self.measure.check(self.boxes.len()),
             false => Err("a fence is not made of usable numbers".to_owned()),
         }
     }
@@ -68,32 +75,25 @@ impl IqrFence {
         self.boxes.len()
     }
 
-    /// Returns mean and largest distance outside the boxes; a missing value counts as 0.
-    /// Shape: `rows` is n × d; results have n values from 0. Units: deviations. Errors: `WidthMismatch`.
+    /// Returns mean distance outside the boxes and largest surprisal of a column; a missing value counts as 0.
+    /// Shape: `rows` is n × d; results have n values from 0. Units: deviations, nats. Errors: `WidthMismatch`.
     pub fn score(&self, rows: &Matrix) -> Result<FenceDistances, DetectError> {
         if rows.width() != self.width() {
             let (expected, found) = (self.width(), rows.width());
             return Err(DetectError::WidthMismatch { act: "score interquartile fence", expected, found });
         }
-        let (mean, max) = rows.iter().map(|row| self.score_row(row)).unzip();
+        let (mean, max) = rows.iter().map(|row| self.measure.mean_and_max(self.distances(row))).unzip();
         Ok(FenceDistances { mean, max })
     }
 
-    fn score_row(&self, row: &[f32]) -> (f64, f64) {
-        let distances = row.iter().zip(&self.boxes).map(|(value, fence)| fence.distance(*value));
-        let (sum, max) = distances.fold((0.0_f32, 0.0_f32), |(sum, max), distance| {
-            (sum + distance.min(DISTANCE_MAX), if distance > max { distance } else { max })
-        });
-        (f64::from(sum) / row.len() as f64, f64::from(max))
+    fn distances(&self, row: &[f32]) -> impl ExactSizeIterator<Item = f32> {
+        row.iter().zip(&self.boxes).map(|(value, fence)| fence.distance(*value))
     }
 
     /// Adds to each column its part of the row's mean distance; the parts sum to that mean.
     /// Shape: `row` and `credit` have d values.
     pub fn attribute(&self, row: &[f32], credit: &mut [f64]) {
-        let columns = row.len() as f64;
-        for ((credit, value), fence) in credit.iter_mut().zip(row).zip(&self.boxes) {
-            *credit += f64::from(fence.distance(*value).min(DISTANCE_MAX)) / columns;
-        }
+        attribute(self.distances(row), credit);
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn distance(detector: &IqrFence, value: f32) -> f64 {
-        detector.score(&Matrix::from_values(1, vec![value]).unwrap()).unwrap().max[0]
+        f64::from(detector.distances(&[value]).next().unwrap())
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod column_values;
 /// Which columns of a batch a model reads, and how they become numbers.
 pub mod columns;
 mod column_table;
+mod column_measure;
 /// What counts as strange in a single column.
 pub mod input_rule;
 /// Detector: distance of each column from its median.
@@ -36,6 +37,10 @@ pub mod isolation_forest;
 pub mod trees;
 /// Detectors: neural networks, trained outside and applied here.
 pub mod networks;
+/// Detector: distance of counts from the nearest counts of training.
+pub mod count_distance;
+/// Detector: how seldom one code followed another.
+pub mod transitions;
 /// Detector: a model trained elsewhere.
 pub mod onnx;
 /// Raw scores to probabilities.
@@ -54,6 +59,7 @@ pub mod ensemble;
 /// Which inputs had most to do with a row's score.
 pub mod explanation;
 mod format_1;
+mod format_2;
 /// An ensemble as bytes, versioned and checksummed.
 pub mod artefact;
 /// What can go wrong, and what the caller does next.
@@ -61,6 +67,7 @@ pub mod error;
 
 pub use calibration::Calibration;
 pub use columns::{Encoding, InputSpec, ModelColumns};
+pub use count_distance::{CountDistance, CountDistanceOptions};
 pub use ecod::{Ecod, EcodOptions};
 pub use ensemble::{Ensemble, EnsembleSpec, MemberScores, Scores};
 pub use error::DetectError;
@@ -78,6 +85,7 @@ pub use pca::{Pca, PcaOptions};
 pub use robust_zscore::RobustZscore;
 pub use surprise::Surprise;
 pub use training::{Label, TrainingSet};
+pub use transitions::{Transitions, TransitionsOptions};
 pub use tree_scorer::TreeScorer;
 pub use trees::extended_isolation_forest::{ExtendedIsolationForest, ExtendedIsolationForestOptions};
 pub use trees::gradient_boosting::{GradientBoosting, GradientBoostingOptions};

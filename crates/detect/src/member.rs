@@ -88,20 +88,48 @@ impl Member {
 
     /// Adds to each of the model's columns what it did to make the row strange to this member: the positive parts of
     /// the method's own attribution, scaled so that they sum to `weight`.
-    pub(crate) fn attribute(&self, row: &[f32], weight: f64, credit: &mut [f64]) {
+    pub(crate) fn attribute(&self, row: &[f32], weight: f64, credits: &mut Credits) {
         let values: Cow<[f32]> = match &self.inputs {
             None => Cow::Borrowed(row),
             Some(places) => places.iter().map(|place| row[*place]).collect(),
         };
         let mut own = vec![0.0; values.len()];
-        self.detector.as_dyn().attribute(&values, &mut own);
+        let expected = self.detector.as_dyn().attribute(&values, &mut own);
         let total: f64 = own.iter().map(|part| part.max(0.0)).sum();
         if total <= 0.0 {
             return;
         }
         for (index, part) in own.iter().enumerate() {
             let place = self.inputs.as_ref().map_or(index, |places| places[index]);
-            credit[place] += weight * part.max(0.0) / total;
+            let expected = expected.as_ref().map(|expected| expected[index]);
+            credits.add(place, weight * part.max(0.0) / total, expected);
+        }
+    }
+}
+
+/// What each column did to make a row strange, and what would have been usual there.
+#[derive(Debug)]
+pub(crate) struct Credits {
+    /// Sum over the members.
+    pub(crate) sum: Vec<f64>,
+    /// Said by the member that gives the column most; medians where it does not know.
+    pub(crate) expected: Vec<f32>,
+    medians: Vec<f32>,
+    most: Vec<f64>,
+}
+
+impl Credits {
+    /// Nobody has said anything.
+    pub(crate) fn new(medians: &[f32]) -> Self {
+        let nothing = vec![0.0; medians.len()];
+        Self { sum: nothing.clone(), expected: medians.to_vec(), medians: medians.to_vec(), most: nothing }
+    }
+
+    fn add(&mut self, place: usize, credit: f64, expected: Option<f32>) {
+        self.sum[place] += credit;
+        if credit > self.most[place] {
+            self.most[place] = credit;
+            self.expected[place] = expected.filter(|value| value.is_finite()).unwrap_or(self.medians[place]);
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::count_distance::CountDistanceOptions;
 use crate::ecod::EcodOptions;
 use crate::hbos::HbosOptions;
 use crate::isolation_forest::IsolationForestOptions;
@@ -13,6 +14,7 @@ use crate::networks::{AutoencoderOptions, TransformerOptions};
 use crate::onnx::OnnxOptions;
 pub use crate::options::{OptionValue, Options, Slot};
 use crate::pca::PcaOptions;
+use crate::transitions::TransitionsOptions;
 use crate::trees::extended_isolation_forest::ExtendedIsolationForestOptions;
 use crate::trees::gradient_boosting::GradientBoostingOptions;
 use crate::trees::random_forest::RandomForestOptions;
@@ -48,6 +50,10 @@ pub enum Method {
     Autoencoder(AutoencoderOptions),
     /// How little a key was expected after those before it.
     Transformer(TransformerOptions),
+    /// How far counts are from the nearest counts of training.
+    CountDistance(CountDistanceOptions),
+    /// How seldom one code followed another.
+    Transitions(TransitionsOptions),
     /// A model trained elsewhere.
     Onnx(OnnxOptions),
 }
@@ -72,6 +78,8 @@ impl Method {
             Self::GradientBoosting(GradientBoostingOptions::default()),
             Self::Autoencoder(AutoencoderOptions::DEFAULT),
             Self::Transformer(TransformerOptions::DEFAULT),
+            Self::CountDistance(CountDistanceOptions::DEFAULT),
+            Self::Transitions(TransitionsOptions::DEFAULT),
             Self::Onnx(OnnxOptions::default()),
         ]
     }
@@ -115,6 +123,8 @@ impl Method {
             Self::GradientBoosting(_) => "gradient_boosting",
             Self::Autoencoder(_) => "autoencoder",
             Self::Transformer(_) => "transformer",
+            Self::CountDistance(_) => "count_distance",
+            Self::Transitions(_) => "transitions",
             Self::Onnx(_) => "onnx",
         }
     }
@@ -122,6 +132,18 @@ impl Method {
     /// Whether it learns from labels.
     pub fn is_supervised(&self) -> bool {
         matches!(self, Self::RandomForest(_) | Self::GradientBoosting(_))
+    }
+
+    /// Returns the probability of an anomaly that a raw score of this method stands for; `None` where scores are none,
+    /// as without labels. Among rows mixed as those learned from; of a balanced random forest, as if both kinds were
+    /// equally many. Range: 0 to 1; NaN stays NaN.
+    pub fn probability(&self, raw: f64) -> Option<f64> {
+        match self {
+            Self::RandomForest(_) => Some(raw),
+            // Log odds.
+            Self::GradientBoosting(_) => Some(1.0 / (1.0 + libm::exp(-raw))),
+            _ => None,
+        }
     }
 
     /// Whether it measures single columns, so that direction and minimum effect can be set for each.
@@ -142,6 +164,8 @@ impl Method {
             Self::GradientBoosting(options) => options.slots(),
             Self::Autoencoder(options) => options.slots(),
             Self::Transformer(options) => options.slots(),
+            Self::CountDistance(options) => options.slots(),
+            Self::Transitions(options) => options.slots(),
             Self::Onnx(options) => options.slots(),
         }
     }

@@ -19,7 +19,7 @@ use crate::report::{DetectorReport, FUSED, MethodReport, Report, Setup};
 use crate::roles::{Answers, Roles};
 use crate::split::{Cut, labelled, sample};
 use crate::spread::{histogram, reliability};
-use crate::threshold::{AtThreshold, by_type};
+use crate::threshold::{AtProbability, AtThreshold, by_type};
 use crate::truth::Truth;
 
 /// Most rows to learn from unless told otherwise: more change detectors little, and bound memory badly.
@@ -42,6 +42,8 @@ pub struct Options {
     pub detectors: String,
     /// Options of detectors: `METHOD.OPTION=VALUE`.
     pub settings: Vec<String>,
+    /// What methods read that do not read everything: `METHOD=COLUMN,COLUMN`, with `*` at an end.
+    pub inputs: Vec<String>,
     /// Learn from the earlier part of the data and score the later one.
     pub split: Option<String>,
     /// Share of normal rows to flag. Range: (0, 0.5].
@@ -74,6 +76,7 @@ struct Division {
 pub fn evaluate(options: &Options, progress: &ProgressBar) -> Result<Report, EvaluateError> {
     check(options)?;
     let methods = detectors::methods(&options.detectors, &options.settings)?;
+    detectors::check_inputs(&methods, &options.inputs)?;
     progress.set_message("reading");
     let data = DataFile::open(&options.data)?;
     options.roles.check(&data)?;
@@ -93,7 +96,7 @@ pub fn evaluate(options: &Options, progress: &ProgressBar) -> Result<Report, Eva
 
     progress.set_message("learning");
     let batches = gather(train.as_ref().unwrap_or(&data), &columns, &division.learn)?;
-    let lesson = Lesson::new(&columns, &batches, &division.truths)?;
+    let lesson = Lesson::new(&columns, &batches, &division.truths, &options.inputs)?;
     drop(batches);
     let ensemble = lesson.fit(&methods, options.alert_rate, options.seed)?;
     progress.set_message("scoring");
@@ -102,7 +105,7 @@ pub fn evaluate(options: &Options, progress: &ProgressBar) -> Result<Report, Eva
     let scored = score(&ensemble, (&data, &columns), &division.score, &keep, options.threads)?;
 
     progress.set_message("measuring");
-    let mut report = measure(options, &ensemble, &scored, &anomalous);
+    let mut report = measure(options, (&ensemble, &methods), &scored, &anomalous);
     report.types = {
         let tails: Vec<&[f64]> = scored.members.iter().map(|member| member.tail.as_slice()).collect();
         by_type(&answers.truths, &division.score, &scored.tail, &tails, options.alert_rate)
@@ -186,7 +189,12 @@ fn divide(options: &Options, answers: &Answers, train: Option<&DataFile>) -> Res
 }
 
 /// Everything that follows from scores and truths.
-fn measure(options: &Options, ensemble: &Ensemble, scored: &Scored, anomalous: &[bool]) -> Report {
+fn measure(
+    options: &Options,
+    (ensemble, methods): (&Ensemble, &[Method]),
+    scored: &Scored,
+    anomalous: &[bool],
+) -> Report {
     let fused: Vec<f64> = scored.tail.iter().map(|tail| -tail.ln()).collect();
     let members = ensemble.member_names();
     let mut names: Vec<&str> = members.clone();
@@ -206,12 +214,13 @@ fn measure(options: &Options, ensemble: &Ensemble, scored: &Scored, anomalous: &
         options.seed,
         options.threads,
     );
-    let told = names.iter().zip(&rankings).zip(&scores).enumerate().map(|(place, ((name, ranking), (_, tail)))| {
+    let told = names.iter().zip(&rankings).zip(&scores).enumerate().map(|(place, ((name, ranking), (raw, tail)))| {
         DetectorReport {
             name: (*name).to_owned(),
             figures: ranking.figures().expect("rows of both kinds are asked for before"),
             intervals: resamples.intervals(place),
             at_threshold: AtThreshold::of(tail, anomalous, options.alert_rate),
+            at_probability: at_probability(methods.get(place), raw, anomalous),
             reliability: reliability(tail, anomalous),
             histogram: histogram(tail, anomalous),
             curves: ranking.curves(),
@@ -225,6 +234,12 @@ fn measure(options: &Options, ensemble: &Ensemble, scored: &Scored, anomalous: &
     let vote = (told.len() > members.len() + 1).then(|| told.pop()).flatten();
     let fused = told.pop().expect("the fused score is always told");
     Report { detectors: told, column_vote: vote, ..Report::of(fused) }
+}
+
+/// How a detector fares from given probabilities on. The vote and the fused score have no method.
+fn at_probability(method: Option<&Method>, raw: &[f64], anomalous: &[bool]) -> Vec<AtProbability> {
+    let said: Option<Vec<f64>> = raw.iter().map(|raw| method?.probability(*raw)).collect();
+    said.map_or_else(Vec::new, |said| AtProbability::each(&said, anomalous))
 }
 
 fn setup(

@@ -1,6 +1,6 @@
 //! From the names a person gives to methods with their options.
 
-use lapwing_detect::{Inputs, MemberSpec, Method, OptionValue};
+use lapwing_detect::{Inputs, MemberSpec, Method, ModelColumns, OptionValue};
 
 use crate::error::{EvaluateError, unknown_name};
 
@@ -78,13 +78,58 @@ pub(crate) fn value_of(text: &str) -> OptionValue {
     }
 }
 
-/// Members that read everything, each called as its method.
-pub(crate) fn members(methods: &[Method]) -> Vec<MemberSpec> {
+/// Members called as their methods. `choices` are `METHOD=COLUMN,COLUMN`, a `*` at the end standing for all columns that
+/// begin so; a method without a choice reads everything. Errors: `Setting`.
+pub(crate) fn members(
+    methods: &[Method],
+    columns: &ModelColumns,
+    choices: &[String],
+) -> Result<Vec<MemberSpec>, EvaluateError> {
+    let known: Vec<String> = columns.inputs().into_iter().map(|input| input.column).collect();
     let member = |method: &Method| {
-        let (name, method) = (method.name().to_owned(), method.clone());
-        MemberSpec { name, method, inputs: Inputs::All, rules: Vec::new() }
+        let name = method.name().to_owned();
+        let chosen = choices.iter().filter_map(|choice| choice.split_once('=')).rfind(|(chosen, _)| *chosen == name);
+        let inputs = match chosen {
+            None => Inputs::All,
+            Some((_, patterns)) => Inputs::Named(matching(patterns, &known)?),
+        };
+        Ok(MemberSpec { name, method: method.clone(), inputs, rules: Vec::new() })
     };
     methods.iter().map(member).collect()
+}
+
+/// Refuses choices of inputs that are not `METHOD=COLUMN,COLUMN` for one of the methods. Errors: `Setting`.
+pub(crate) fn check_inputs(methods: &[Method], choices: &[String]) -> Result<(), EvaluateError> {
+    let names: Vec<&str> = methods.iter().map(Method::name).collect();
+    for choice in choices {
+        let Some((name, _)) = choice.split_once('=') else {
+            return Err(EvaluateError::setting(format!("`{choice}` is not of the form METHOD=COLUMN,COLUMN")));
+        };
+        if !names.contains(&name) {
+            let asked = names.join(", ");
+            return Err(EvaluateError::setting(format!("`{choice}`: `{name}` is not asked for; {asked}")));
+        }
+    }
+    Ok(())
+}
+
+/// The columns that are named, or begin as is named. Errors: `Setting` for a name that stands for none.
+fn matching(patterns: &str, known: &[String]) -> Result<Vec<String>, EvaluateError> {
+    let mut found = Vec::new();
+    for pattern in patterns.split(',').map(str::trim) {
+        let fits = |column: &&String| match pattern.strip_suffix('*') {
+            Some(beginning) => column.starts_with(beginning),
+            None => column.as_str() == pattern,
+        };
+        let before = found.len();
+        found.extend(known.iter().filter(fits).cloned());
+        if found.len() == before {
+            let columns: Vec<&str> = known.iter().map(String::as_str).collect();
+            let near = unknown_name(pattern, &columns);
+            return Err(EvaluateError::setting(format!("no input is called `{pattern}`: {near}")));
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -115,6 +160,26 @@ mod tests {
             ("isolation_forest.trees=0", "allowed: 1 to"),
         ] {
             let refused = set(setting).unwrap_err().to_string();
+            assert!(refused.contains(text), "{refused}");
+        }
+    }
+
+    #[test]
+    fn inputs_are_chosen_by_name_or_by_how_names_begin() {
+        let columns = ModelColumns::numeric(&["order_1", "order_2", "events_E1", "seconds"]).unwrap();
+        let chosen = methods("transitions,pca", &[]).unwrap();
+        let choices = ["transitions=order_*".to_owned(), "pca=seconds, events_E1".to_owned()];
+        let named = |members: &[MemberSpec]| -> Vec<Inputs> { members.iter().map(|m| m.inputs.clone()).collect() };
+        let names = |names: [&str; 2]| Inputs::Named(names.map(str::to_owned).to_vec());
+        let members_of = |choices: &[String]| members(&chosen, &columns, choices);
+        let expected = [names(["order_1", "order_2"]), names(["seconds", "events_E1"])];
+        assert_eq!(named(&members_of(&choices).unwrap()), expected);
+        assert_eq!(named(&members_of(&choices[..1]).unwrap())[1], Inputs::All);
+        let refused = members_of(&["pca=order*,second".to_owned()]).unwrap_err().to_string();
+        assert!(refused.contains("did you mean `seconds`?"), "{refused}");
+        assert!(check_inputs(&chosen, &choices).is_ok());
+        for (choice, text) in [("order_*", "METHOD=COLUMN"), ("ecod=seconds", "transitions, pca")] {
+            let refused = check_inputs(&chosen, &[choice.to_owned()]).unwrap_err().to_string();
             assert!(refused.contains(text), "{refused}");
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Lesson {
     rows: Matrix,
     /// One per row, or none if nobody shall look at them.
     labels: Vec<Label>,
+    /// What methods read that do not read everything, as [`detectors::members`] has it.
+    inputs: Vec<String>,
 }
 
 /// Reads the given rows of a file; their numbers rise.
@@ -54,7 +56,12 @@ fn picked<'a>(wanted: &'a [u32], start: usize, batch: &RecordBatch) -> Result<(R
 impl Lesson {
     /// Encodes rows by what they themselves teach. Without truths, labels stay unknown.
     /// Errors: `Setting` if no column can be read, `Detect`.
-    pub(crate) fn new(columns: &[Column], batches: &[RecordBatch], truths: &[Truth]) -> Result<Self, EvaluateError> {
+    pub(crate) fn new(
+        columns: &[Column],
+        batches: &[RecordBatch],
+        truths: &[Truth],
+        inputs: &[String],
+    ) -> Result<Self, EvaluateError> {
         let Encodings { specs, notes } = encodings(columns, batches)?;
         let columns = ModelColumns::fit(&specs, batches)?;
         let mut values = Vec::new();
@@ -62,14 +69,15 @@ impl Lesson {
             values.extend_from_slice(columns.encode(batch)?.values());
         }
         let rows = Matrix::from_values(columns.width(), values)?;
-        Ok(Self { columns, notes, rows, labels: truths.iter().map(|truth| truth.label()).collect() })
+        let labels = truths.iter().map(|truth| truth.label()).collect();
+        Ok(Self { columns, notes, rows, labels, inputs: inputs.to_vec() })
     }
 
     pub(crate) fn rows(&self) -> usize {
         self.rows.rows()
     }
 
-    /// Trains an ensemble of the methods, each reading everything. If none of them learns from labels, rows labelled
+    /// Trains an ensemble of the methods, each reading everything unless told otherwise. If none of them learns from labels, rows labelled
     /// anomalous are left out; else the ensemble gets all rows with their labels, and gives each member its own.
     /// Errors: `Setting` if labels are needed and there are none, `Detect`.
     pub(crate) fn fit(&self, methods: &[Method], alert_rate: f64, seed: u64) -> Result<Ensemble, EvaluateError> {
@@ -80,7 +88,7 @@ impl Lesson {
                 method.name()
             )));
         }
-        let members = detectors::members(methods);
+        let members = detectors::members(methods, &self.columns, &self.inputs)?;
         let columns = self.columns.clone();
         let usual: Vec<usize> = (0..self.labels.len()).filter(|row| self.labels[*row] != Label::Anomaly).collect();
         if supervised.is_some() || usual.len() == self.labels.len() {

@@ -17,11 +17,34 @@ pub struct Confusion {
     pub true_negatives: u64,
 }
 
+/// Probabilities of an anomaly from which on rows are flagged where a detector says any: more likely than not, and three
+/// to one, below which pipelines seldom wake a person.
+pub const PROBABILITIES: [f64; 2] = [0.5, 0.75];
+
 /// How a threshold fares.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct AtThreshold {
     /// Share of normal rows that the threshold was set to flag.
     pub alert_rate: f64,
+    /// What it flags.
+    #[serde(flatten)]
+    pub flagged: Flagged,
+}
+
+/// How flagging from a probability on fares.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct AtProbability {
+    /// Least probability that is flagged.
+    #[serde(skip)]
+    pub probability: f64,
+    /// What it flags.
+    #[serde(flatten)]
+    pub flagged: Flagged,
+}
+
+/// How good what was flagged is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Flagged {
     /// Share of the flagged rows that are anomalies; 0 if none is flagged.
     pub precision: f64,
     /// Share of the anomalies that are flagged.
@@ -50,9 +73,26 @@ pub struct TypeRecall {
 impl AtThreshold {
     /// Flags rows whose tail is at most the alert rate. Shape: one tail and one truth per row.
     pub fn of(tail: &[f64], anomalous: &[bool], alert_rate: f64) -> Self {
+        Self { alert_rate, flagged: Flagged::of(tail.iter().map(|tail| *tail <= alert_rate), anomalous) }
+    }
+}
+
+impl AtProbability {
+    /// Flags rows from each of [`PROBABILITIES`] on. Shape: one probability and one truth per row.
+    pub fn each(probability: &[f64], anomalous: &[bool]) -> Vec<Self> {
+        let of = |least: f64| Self {
+            probability: least,
+            flagged: Flagged::of(probability.iter().map(|probability| *probability >= least), anomalous),
+        };
+        PROBABILITIES.map(of).to_vec()
+    }
+}
+
+impl Flagged {
+    fn of(flagged: impl Iterator<Item = bool>, anomalous: &[bool]) -> Self {
         let mut confusion = Confusion::default();
-        for (tail, anomaly) in tail.iter().zip(anomalous) {
-            let count = match (*tail <= alert_rate, anomaly) {
+        for (flagged, anomaly) in flagged.zip(anomalous) {
+            let count = match (flagged, anomaly) {
                 (true, true) => &mut confusion.true_positives,
                 (true, false) => &mut confusion.false_positives,
                 (false, true) => &mut confusion.false_negatives,
@@ -63,7 +103,6 @@ impl AtThreshold {
         let Confusion { true_positives: tp, false_positives: fp, false_negatives: fall, true_negatives: tn } =
             confusion;
         Self {
-            alert_rate,
             precision: share(tp, tp + fp),
             recall: share(tp, tp + fall),
             f1: share(2 * tp, 2 * tp + fp + fall),

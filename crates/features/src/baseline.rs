@@ -17,6 +17,7 @@
 //! of 1 % of the weight raises the standard deviation by a fifth. So no state is needed to tell a burst from a shift: duration does.
 
 use crate::accumulator::usable;
+use crate::behind::{Behind, Level};
 use crate::decay::decay;
 use crate::input::Input;
 use crate::spec::Learn;
@@ -108,8 +109,39 @@ impl Decaying {
         words[3] = self.time;
     }
 
+    /// What it says by itself, for people to look at; `None` if it knows nothing.
+    pub(crate) fn level(self) -> Option<Level> {
+        let level = Level { mean: self.mean, spread: self.variance.max(0.0).sqrt(), weight: self.weight };
+        (self.weight > 0.0).then_some(level)
+    }
+
+    /// What stands behind a judgement by these observations, given those of the partition; `None` where peers stand
+    /// between that are not known.
+    pub(crate) fn behind(self, all: Option<Self>) -> Behind {
+        // Before the partition knows anything nothing is judged.
+        let known = all.is_none_or(|all| all.weight >= KNOWN_WEIGHT);
+        Behind {
+            samples: Some(self.weight),
+            alone: Some(OWN_WEIGHT),
+            usual: self.level(),
+            usual_of_all: all.and_then(Self::level),
+            own_share: known.then(|| self.own_share()),
+            ..Behind::default()
+        }
+    }
+
     pub(crate) fn usual(self) -> Usual {
         Usual { mean: self.mean, variance: self.variance }
+    }
+
+    /// The part of these observations in what is usual, that of the prior being the rest.
+    #[inline]
+    pub(crate) fn own_share(self) -> f64 {
+        if self.weight >= OWN_WEIGHT {
+            return 1.0;
+        }
+        let fading = 1.0 - self.weight / OWN_WEIGHT;
+        self.weight / (self.weight + PRIOR_WEIGHT * fading * fading)
     }
 
     /// What is usual for this entity, given the partition as prior.
@@ -118,8 +150,7 @@ impl Decaying {
         if self.weight >= OWN_WEIGHT {
             return self.usual();
         }
-        let fading = 1.0 - self.weight / OWN_WEIGHT;
-        let own = self.weight / (self.weight + PRIOR_WEIGHT * fading * fading);
+        let own = self.own_share();
         let apart = self.mean - prior.mean;
         Usual {
             mean: own * self.mean + (1.0 - own) * prior.mean,
@@ -148,6 +179,13 @@ impl Baseline {
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         (self.input, self.length_micros, self.peers, self.learn)
             == (other.input, other.length_micros, other.peers, other.learn)
+    }
+
+    /// What stands behind it. `entity` and `shared` begin with its words.
+    pub(crate) fn behind(&self, entity: &[f64], shared: Option<&[f64]>, now: i64) -> Behind {
+        let load = |words: &[f64]| Decaying::load(words, now as f64, self.length_micros as f64);
+        let newest = (entity[0] > 0.0).then_some(entity[3]);
+        Behind { newest, ..load(entity).behind(shared.map(load)) }
     }
 
     /// Judges the event's value by the past, then takes it in. A null value changes nothing.

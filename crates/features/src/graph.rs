@@ -33,11 +33,11 @@ pub struct Graph {
     names: Vec<String>,
     columns: Vec<String>,
     peers: Vec<String>,
-    windows: Vec<Window>,
-    baselines: Vec<PlacedBaseline>,
-    parts: Vec<PlacedPart>,
+    pub(crate) windows: Vec<Window>,
+    pub(crate) baselines: Vec<PlacedBaseline>,
+    pub(crate) parts: Vec<PlacedPart>,
     fills: Vec<(usize, f64)>,
-    hot_words: usize,
+    pub(crate) hot_words: usize,
     window_words: usize,
     rows: Rows,
     features: Vec<(String, String)>,
@@ -200,23 +200,6 @@ impl Graph {
             (windows, rings) = (rest, other_rings);
         }
         black_box(bits);
-    }
-
-    /// Returns what the features over windows are at a moment, for people to look at. Those that judge an event's own
-    /// value, or the events before it, do not exist without one.
-    /// Shape: `entity` has `entity_words` values; the result has one per name.
-    pub fn show(&self, entity: &[f64], now: EventTime) -> Vec<Option<f64>> {
-        let (mut words, no_inputs) = (entity.to_vec(), vec![f64::NAN; self.columns.len()]);
-        let mut out = vec![f64::NAN; self.names.len()];
-        let (hot, mut rings) = words.split_at_mut(self.hot_words);
-        let mut windows = &mut hot[..self.window_words];
-        for window in &self.windows {
-            let (mine, rest) = windows.split_at_mut(window.hot_words());
-            let (ring, other_rings) = rings.split_at_mut(window.ring_words());
-            window.show(mine, ring, now.0, &no_inputs, &mut out);
-            (windows, rings) = (rest, other_rings);
-        }
-        out.into_iter().map(|value| (!value.is_nan()).then_some(value)).collect()
     }
 
     /// Returns a name for the meaning of the state: equal for equal features in equal order, different otherwise.

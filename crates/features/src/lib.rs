@@ -27,6 +27,8 @@ mod hash;
 mod accumulator;
 /// Rolling windows made of panes.
 mod window;
+/// What stands behind a feature: how many values, and what is usual.
+mod behind;
 /// e to a negative power, the same bits on every machine.
 mod decay;
 /// What is usual for an entity: decaying mean and variance with a prior, robust against outliers.
@@ -39,10 +41,13 @@ mod plan;
 mod rows;
 /// All features of a pipeline, compiled: one event in, one row of values out.
 pub mod graph;
+/// Every feature with what stands behind it, for people to look at.
+mod explain;
 /// Windows as the scored unit: each window of an entity becomes a row.
 mod scored_window;
 
 pub use baseline::Z_MAX;
+pub use behind::{FeatureState, Level};
 pub use dedup::Dedup;
 pub use error::FeatureError;
 pub use graph::Graph;
@@ -50,8 +55,8 @@ pub use lateness::{Advice, Lateness, Quantiles, advise, disorder_micros};
 pub use layout::{CarryOver, Layout};
 pub use parts::SURPRISE_MAX;
 pub use scored_window::{
-    Arrival, Cause, Closed, OpenWindow, Placement, ScoredWindowError, ScoredWindowSpec, ScoredWindows, WindowColumn,
-    WindowKind, WindowMeasure,
+    Arrival, Cause, Closed, OpenWindow, Placement, ScoredWindowError, ScoredWindowSpec, ScoredWindows, Texts,
+    WindowColumn, WindowKind, WindowMeasure, WindowText,
 };
 pub use spec::{FeatureSpec, Fill, Learn, Measure, Nulls, Over, Season};
 pub use watermark::{Idle, Timeliness, Watermark, idle_tick};

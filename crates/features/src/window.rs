@@ -12,6 +12,9 @@
 //! pane   for each cell its accumulator's words; a cell is one accumulator of one column
 //! ```
 
+/// What stands behind the features of a window.
+mod samples;
+
 use std::ops::Range;
 
 use lapwing_vocabulary::time::SECOND;
@@ -217,16 +220,6 @@ impl Window {
         }
         for feature in &self.outputs {
             out[feature.output] = read(feature, &total[feature.at..], inputs);
-        }
-    }
-
-    /// Writes the features as they are at a time without taking an event; those that need an event's own value do not
-    /// exist.
-    pub(crate) fn show(&self, hot: &mut [f64], ring: &[f64], time: i64, no_inputs: &[f64], out: &mut [f64]) {
-        let (head, total) = hot.split_at_mut(HEAD);
-        self.advance(head, total, ring, self.pane_of(time));
-        for feature in &self.outputs {
-            out[feature.output] = read(feature, &total[feature.at..], no_inputs);
         }
     }
 

@@ -4,12 +4,12 @@ mod scored;
 
 use std::collections::BTreeMap;
 
-use lapwing_features::{Cause, Closed, Placement, ScoredWindowSpec, ScoredWindows, WindowKind};
+use lapwing_features::{Cause, Closed, Placement, ScoredWindowSpec, ScoredWindows, Texts, WindowKind};
 use lapwing_vocabulary::EventTime;
 use lapwing_vocabulary::time::SECOND;
 use proptest::prelude::*;
 use scored::twin::Twin;
-use scored::{Driver, Ev, all_near, count, ev, same_rows, session, sliding, spec, tumbling};
+use scored::{Driver, Ev, all_near, count, ev, full, same_rows, session, sliding, spec, tumbling};
 
 const ROOM: usize = 1_000_000;
 
@@ -29,10 +29,16 @@ fn kind() -> impl Strategy<Value = WindowKind> {
 
 fn any_spec() -> impl Strategy<Value = ScoredWindowSpec> {
     let early = prop_oneof![2 => Just(None), 1 => (1..8_i64).prop_map(Some)];
-    (kind(), prop_oneof![Just(0), 1..40_i64], early).prop_map(|(kind, lateness, early)| {
-        let early = early.filter(|_| !matches!(kind, WindowKind::Sliding { .. }));
-        spec(kind, lateness, early)
-    })
+    // The smallest count of `kind` is 3.
+    let events_min = prop_oneof![2 => Just(1), 1 => 2..4_u64];
+    let texts = prop_oneof![Just(None), (1..6_usize, 1..12_usize).prop_map(Some)];
+    (kind(), prop_oneof![Just(0), 1..40_i64], early, events_min, texts).prop_map(
+        |(kind, lateness, early, events_min, texts)| {
+            let early = early.filter(|_| !matches!(kind, WindowKind::Sliding { .. }));
+            let texts = texts.map(|(events, bytes)| Texts { events, bytes });
+            ScoredWindowSpec { events_min, texts, ..full(spec(kind, lateness, early)) }
+        },
+    )
 }
 
 /// Events of three entities: time mostly moves on, sometimes back, sometimes far ahead.
@@ -87,6 +93,7 @@ proptest! {
             let (got, rows) = (driver.take(), twin.advance(second * SECOND));
             prop_assert!(same_rows(&got, &rows), "at {second}\ngot {got:#?}\nthe twin says {rows:#?}");
         }
+        prop_assert_eq!(driver.windows.small(), twin.small);
         prop_assert_eq!(driver.windows.len(), 0);
         prop_assert_eq!(driver.windows.next_deadline(), None);
     }
@@ -110,7 +117,9 @@ proptest! {
             prop_assert!(whole.windows.len() <= room);
         }
         prop_assert_eq!(whole.windows.encode(), parts.windows.encode());
-        let counted = |windows: &ScoredWindows| (windows.forced(), windows.forgotten(), windows.too_late());
+        let counted = |windows: &ScoredWindows| {
+            (windows.forced(), windows.forgotten(), windows.too_late(), windows.small())
+        };
         prop_assert_eq!(counted(&whole.windows), counted(&parts.windows));
     }
 
@@ -145,7 +154,7 @@ proptest! {
         let early = early.filter(|_| !matches!(kind, WindowKind::Sliding { .. }));
         let run = |events: &[Ev]| {
             // Whoever is late by 25 seconds is behind the watermark by 25 seconds less its lag.
-            let mut driver = Driver::new(spec(kind.clone(), 25 - lag, early), lag);
+            let mut driver = Driver::new(full(spec(kind.clone(), 25 - lag, early)), lag);
             for event in events {
                 assert!(matches!(driver.observe(event), Placement::Taken { .. }), "{event:?}");
             }
@@ -155,7 +164,7 @@ proptest! {
         let (ordered, mixed) = (run(&events), run(&shuffled(&events, &delays)));
         prop_assert_eq!(ordered.keys().collect::<Vec<_>>(), mixed.keys().collect::<Vec<_>>());
         for (a, b) in ordered.values().zip(mixed.values()) {
-            let place = |row: &Closed| (row.end, row.events, row.offsets.clone());
+            let place = |row: &Closed| (row.end, row.events, row.offsets.clone(), row.texts.clone());
             prop_assert_eq!(place(a), place(b));
             prop_assert!(all_near(&a.values, &b.values), "{:?} {:?}", a, b);
         }
@@ -237,7 +246,7 @@ proptest! {
         let mut driver = Driver::new(spec, 0);
         for (time, moves) in times {
             let arrival =
-                lapwing_features::Arrival { key: "a", time: EventTime(time), offset: time, inputs: &[] };
+                lapwing_features::Arrival { key: "a", time: EventTime(time), offset: time, inputs: &[], text: None };
             let watermark = moves.then_some(EventTime(time));
             driver.windows.observe(arrival, watermark, &mut driver.rows);
             driver.windows.inspect("a");

@@ -69,7 +69,7 @@ pub(crate) fn train(
     device: &Device,
 ) -> std::result::Result<Transformer, DetectError> {
     options.check_columns(rows.width())?;
-    let vocabulary = Vocabulary::fit(rows, options.vocabulary)?;
+    let vocabulary = Vocabulary::fit(ACT, rows, options.vocabulary)?;
     let judged = if options.masked_key { rows.width() } else { 1 };
     let mut usable: Vec<usize> =
         (0..rows.rows()).filter(|row| rows.row(*row)[..judged].iter().any(|key| !key.is_nan())).collect();
@@ -292,7 +292,7 @@ mod tests {
         let mut key = || if rng.random_bool(0.1) { f32::NAN } else { rng.random_range(0..9) as f32 };
         let rows: Vec<[f32; 6]> = (0..50).map(|_| std::array::from_fn(|_| key())).collect();
         let rows = Matrix::from_rows(&rows).unwrap();
-        let vocabulary = Vocabulary::fit(&rows, options.vocabulary).unwrap();
+        let vocabulary = Vocabulary::fit(ACT, &rows, options.vocabulary).unwrap();
         (Learning::start(vocabulary, &rows, options, 3, &Device::Cpu).unwrap(), rows)
     }
 

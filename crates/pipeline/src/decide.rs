@@ -4,14 +4,17 @@
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
-use lapwing_features::Cause;
+use lapwing_features::{Cause, WindowText};
 use lapwing_sql::{Predicate, SqlError};
-use lapwing_vocabulary::{Alert, AlertStatus, AlertWindow, Contribution, EventBatch, Offset, Position, Severity};
+use lapwing_vocabulary::{
+    Alert, AlertLine, AlertStatus, AlertTemplate, AlertWindow, Contribution, EventBatch, Offset, Position, Severity,
+};
 use sha2::{Digest, Sha256};
 
 use crate::aggregate::WindowRow;
 use crate::score::{Model, Scored};
-use crate::settings::AlertType;
+use crate::settings::{AlertType, VoteAt};
+use crate::wording::{Wording, in_words};
 
 /// Type of a finding to which none of the declared types applies.
 pub const DEFAULT_KIND: &str = "anomaly";
@@ -38,6 +41,7 @@ pub struct Decide {
     pipeline: String,
     id: Option<String>,
     types: Vec<(AlertType, Predicate)>,
+    wording: Wording,
 }
 
 /// An alert, and where its event stands in the batch.
@@ -55,6 +59,7 @@ impl Decide {
         pipeline: &str,
         id: Option<&str>,
         types: &[AlertType],
+        wording: Wording,
         schema: &SchemaRef,
     ) -> Result<Self, (String, SqlError)> {
         let plan = |kind: &AlertType| match Predicate::plan(&kind.when, schema) {
@@ -62,7 +67,7 @@ impl Decide {
             Err(error) => Err((kind.name.clone(), error)),
         };
         let types = types.iter().map(plan).collect::<Result<_, _>>()?;
-        Ok(Self { pipeline: pipeline.to_owned(), id: id.map(str::to_owned), types })
+        Ok(Self { pipeline: pipeline.to_owned(), id: id.map(str::to_owned), types, wording })
     }
 
     /// Turns flagged rows into alerts, in the order of the rows. Where rows are windows, one that takes the place of a
@@ -94,8 +99,12 @@ impl Decide {
             let Some(vote) = &kind.vote else { return Ok(None) };
             let Some(member) = names.iter().position(|name| *name == vote.detector) else { return Ok(None) };
             let holds = predicate.evaluate(&rows.events.rows)?;
-            let tails = rows.scored.scores.members[member].tail.iter().enumerate();
-            Ok(Some(tails.map(|(row, tail)| *tail <= vote.alert_rate && holds.value(row)).collect()))
+            let said = &rows.scored.scores.members[member];
+            let votes = |row: usize| match vote.at {
+                VoteAt::Rate(rate) => said.tail[row] <= rate,
+                VoteAt::Score(least) => said.raw[row] >= least,
+            };
+            Ok(Some((0..said.tail.len()).map(|row| votes(row) && holds.value(row)).collect()))
         };
         self.types.iter().map(vote).collect()
     }
@@ -140,6 +149,7 @@ impl Decide {
         let contributions =
             model.ensemble.explain(scored.matrix.row(row)).expect("the matrix was encoded for this model");
         let detectors = model.ensemble.detector_scores(&scored.scores, row);
+        let templates = self.wording.told(&contributions);
         let window = windows.map(|windows| &windows[row]);
         // A window keeps its id when late events change its type; an event is what it is.
         let id = match window {
@@ -154,7 +164,7 @@ impl Decide {
             entity: entity.to_owned(),
             event_id,
             event_time: events.times[row].to_rfc3339(),
-            summary: summary(entity, kind, &contributions),
+            summary: summary(entity, kind, &contributions, &templates),
             score: 1.0 - tail,
             threshold,
             detectors,
@@ -166,6 +176,8 @@ impl Decide {
             model: model.id(),
             status,
             window: window.map(told),
+            lines: window.iter().flat_map(|window| &window.texts).map(|line| told_line(line, &position)).collect(),
+            templates,
         }
     }
 }
@@ -197,6 +209,15 @@ fn told(window: &WindowRow) -> AlertWindow {
     }
 }
 
+fn told_line(line: &WindowText, position: &impl Fn(Offset) -> Position) -> AlertLine {
+    AlertLine {
+        position: position(line.offset),
+        time: line.time.to_rfc3339(),
+        text: line.text.to_string(),
+        is_cut: line.is_cut,
+    }
+}
+
 /// Urgency of a finding without a declared type: a tenth of the tolerated rate is an error, a hundredth critical.
 fn severity(tail: f64, alert_rate: f64) -> Severity {
     match tail / alert_rate {
@@ -217,7 +238,11 @@ fn alert_id(pipeline: &str, kind: &str, entity: &str, opened_at: &str) -> String
     hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn summary(entity: &str, kind: &str, contributions: &[Contribution]) -> String {
+fn summary(entity: &str, kind: &str, contributions: &[Contribution], templates: &[AlertTemplate]) -> String {
+    if !templates.is_empty() {
+        let told: Vec<String> = templates.iter().take(3).map(in_words).collect();
+        return format!("{kind} on {entity}: {}", told.join(", "));
+    }
     let told = contributions.iter().take(3).map(|contribution| {
         let actual = contribution.actual.map_or("missing".to_owned(), short);
         format!("{} {actual} (usually {})", contribution.input, short(contribution.expected))

@@ -40,9 +40,17 @@ const HELD_MAX: usize = 100_000;
 struct Held {
     time: i64,
     offset: Offset,
-    record: OutputRecord,
+    /// The record, once for each entity it is for: with all of them its offset is done.
+    records: Vec<OutputRecord>,
     /// Whether every partition gets it.
     is_for_all: bool,
+}
+
+/// What a record that waits is: when it happened, and the entities it is for.
+#[derive(Clone, Debug)]
+struct Seen {
+    time: i64,
+    keys: Vec<Option<Vec<u8>>>,
 }
 
 /// How the records of one topic are read, as far as their place and order go.
@@ -190,20 +198,21 @@ impl<T: Transport> Forwarder<T> {
         let queue = self.held.entry(records.partition()).or_default();
         for (index, found) in found.into_iter().enumerate() {
             // A record that does not decode goes on without a key: the task that meets it sets it aside with its reason.
-            let (time, key) = found.unwrap_or((i64::MIN, None));
+            let Seen { time, keys } = found.unwrap_or(Seen { time: i64::MIN, keys: vec![None] });
             let position = Position { partition, ..records.position(index) };
             let headers = input.headers(records.headers(index), &position);
-            let is_for_all = input.is_for_all && key.is_some();
-            let record = OutputRecord {
+            let is_for_all = input.is_for_all && keys.iter().all(Option::is_some);
+            let record = |key| OutputRecord {
                 topic: self.topic.clone(),
                 partition: None,
                 key,
                 value: records.value(index).to_vec(),
-                headers,
+                headers: headers.clone(),
                 // The moment it was first appended: latencies and clocks in the future are judged by it.
                 timestamp: records.timestamp(index),
             };
-            queue.push_back(Held { time, offset: records.offset(index), record, is_for_all });
+            let records_of = keys.into_iter().map(record).collect();
+            queue.push_back(Held { time, offset: records.offset(index), records: records_of, is_for_all });
         }
     }
 
@@ -224,10 +233,10 @@ impl<T: Transport> Forwarder<T> {
             let Some(held) = self.held.get_mut(&partition).and_then(VecDeque::pop_front) else { break };
             self.positions.insert(partition, held.offset + 1);
             match held.is_for_all {
-                false => self.outputs.push((partition, held.record)),
-                true => self.outputs.extend((0..self.partitions).map(|to| {
-                    let record = OutputRecord { partition: Some(to), ..held.record.clone() };
-                    (partition, record)
+                false => self.outputs.extend(held.records.into_iter().map(|record| (partition, record))),
+                true => self.outputs.extend(held.records.iter().flat_map(|record| {
+                    let copy = move |to| OutputRecord { partition: Some(to), ..record.clone() };
+                    (0..self.partitions).map(move |to| (partition, copy(to)))
                 })),
             }
             forwarded += 1;
@@ -259,18 +268,20 @@ impl Input {
         Ok(Self { decoder, key, join, is_for_all })
     }
 
-    /// When each record happened, and its key; `None` where it does not decode.
-    fn look_at(&mut self, records: &Records) -> Vec<Option<(i64, Option<Vec<u8>>)>> {
+    /// When each record happened, and whom it is for; `None` where it does not decode.
+    fn look_at(&mut self, records: &Records) -> Vec<Option<Seen>> {
         let decoded = self.decoder.decode(records, 0..records.len());
         let keys = text_column(&decoded.events.rows, &self.key);
-        let mut found = vec![None; records.len()];
+        let mut found: Vec<Option<Seen>> = vec![None; records.len()];
         for (row, index) in decoded.records.iter().enumerate() {
             let key = keys.is_valid(row).then(|| keys.value(row).as_bytes().to_vec());
-            found[*index as usize] = Some((decoded.events.times[row].0, key));
+            let time = decoded.events.times[row].0;
+            found[*index as usize].get_or_insert_with(|| Seen { time, keys: Vec::new() }).keys.push(key);
         }
         for (index, found) in found.iter_mut().enumerate() {
             if self.join.as_ref().is_some_and(|join| join.is_deletion(records.value(index))) {
-                *found = Some((records.timestamp(index), records.key(index).map(<[u8]>::to_vec)));
+                let keys = vec![records.key(index).map(<[u8]>::to_vec)];
+                *found = Some(Seen { time: records.timestamp(index), keys });
             }
         }
         found

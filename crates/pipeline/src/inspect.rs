@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
+use lapwing_detect::{Inputs as ModelInputs, MemberSpec};
+use lapwing_features::FeatureState;
+use lapwing_logs::Template;
 use lapwing_state::{Features, SnapshotStore, restore};
 use lapwing_vocabulary::{Offset, Partition};
+use serde::Serialize;
 
 use crate::aggregate::{Aggregate, Carried, Entity};
 use crate::error::RunError;
 use crate::plan::Plan;
+pub use crate::postprocess::RecentScores;
 use crate::references::References;
 use crate::task::Task;
+use crate::templates::Templates;
 
 /// The memory of a partition.
 pub struct Memory {
@@ -44,9 +50,51 @@ impl Memory {
         self.task.aggregate()
     }
 
+    /// The templates of log messages that are known.
+    pub fn templates(&self) -> Vec<&Template> {
+        self.task.templates().into_iter().flat_map(Templates::each).collect()
+    }
+
     /// What is remembered of an entity; `None` if nothing is.
     /// Errors: `State`.
     pub fn entity(&self, name: &str) -> Result<Option<Entity>, RunError> {
         Ok(self.task.aggregate().inspect(name)?)
     }
+
+    /// What an entity's recent scores mean for its next one; `None` if none are remembered.
+    /// Errors: `State`.
+    pub fn recent_scores(&self, name: &str) -> Result<Option<RecentScores>, RunError> {
+        self.task.recent_scores(name)
+    }
+}
+
+/// What a detector knows of an entity before its next event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Grounds {
+    /// Name of the detector.
+    pub detector: String,
+    /// Features it reads that cannot exist yet, for want of values: it sees null there.
+    pub nulls: Vec<String>,
+    /// Features it reads that are judged by peers or the partition as well, because the entity's own past is short.
+    pub young: Vec<String>,
+}
+
+/// What each detector of a pipeline knows of an entity whose features these are.
+pub fn grounds(plan: &Plan, features: &[FeatureState]) -> Vec<Grounds> {
+    let of_member = |member: &MemberSpec| {
+        let reads = |name: &str| match &member.inputs {
+            ModelInputs::All => plan.inputs.iter().any(|input| input.column == name),
+            ModelInputs::Named(names) => names.iter().any(|input| input == name),
+        };
+        let named = |keep: &dyn Fn(&FeatureState) -> bool| -> Vec<String> {
+            let kept = features.iter().filter(|feature| reads(&feature.name) && keep(feature));
+            kept.map(|feature| feature.name.clone()).collect()
+        };
+        Grounds {
+            detector: member.name.clone(),
+            nulls: named(&FeatureState::cannot_exist),
+            young: named(&FeatureState::is_young),
+        }
+    };
+    plan.members.iter().map(of_member).collect()
 }

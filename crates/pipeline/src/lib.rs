@@ -16,6 +16,8 @@ pub mod decode;
 pub mod frozen;
 /// Other topics joined to the events.
 pub mod join;
+/// Templates of log messages, as columns.
+pub mod templates;
 /// New columns by SQL and reference tables.
 pub mod enrich;
 /// Reference tables, watched and kept by content.
@@ -30,6 +32,8 @@ mod postprocess;
 pub mod score;
 /// From scores to alerts.
 pub mod decide;
+/// Alerts in the words of log templates.
+mod wording;
 /// Products as output records.
 pub mod render;
 /// The compiled pipeline.

@@ -75,7 +75,7 @@ impl Marker {
     }
 }
 
-/// Reads the markers of a partition that a replay from an offset needs, in their order: every tick at or after it, and
+/// Waits until the markers of a partition are decided, and reads those that a replay from an offset needs, in their order: every tick at or after it, and
 /// every table and model, for the last one before it says what was in force there.
 /// Errors: those of the log; `Corrupt` for a record that is no marker.
 pub fn read_markers(
@@ -84,6 +84,13 @@ pub fn read_markers(
     partition: Partition,
     from: Offset,
 ) -> Result<Vec<Marker>, PortError> {
+    let Some(state) = topics.describe(topic)? else { return Ok(Vec::new()) };
+    if partition as usize >= state.partitions.len() {
+        return Ok(Vec::new());
+    }
+    // The position of an epoch may be known a moment before its markers can be read. Whoever had the partition before can
+    // commit no more for it: its generation is over. So what is written now is all there will be.
+    topics.settle(topic, partition)?;
     let Some(state) = topics.describe(topic)? else { return Ok(Vec::new()) };
     let Some((mut next, end)) = state.partitions.get(partition as usize).copied() else { return Ok(Vec::new()) };
     let mut markers = Vec::new();

@@ -55,6 +55,7 @@ impl Pipeline {
             (outcome("late"), get(&status.late)),
             (outcome("repeat"), get(&status.repeats)),
             (outcome("filtered"), get(&status.filtered)),
+            (outcome("left_out"), get(&status.left_out)),
             (outcome("dead_letter"), status.dead_letters_total()),
         ];
         counters(encoder, "events", "Events by what became of them", outcomes)?;
@@ -68,6 +69,12 @@ impl Pipeline {
         let plain = [
             ("late_events", "Events behind the watermark", get(&status.late)),
             ("coerced_values", "Values written in another type than their column's", get(&status.coerced)),
+            ("line_keys_cut", "Keys that lines name beyond those that count", get(&status.keys_cut)),
+            ("templates_created", "Templates of log messages learned", get(&status.templates_created)),
+            ("templates_evicted", "Templates forgotten to make room", get(&status.templates_evicted)),
+            ("unknown_messages", "Messages that no known template fits", get(&status.templates_unknown)),
+            ("messages_cut", "Messages of which only the beginning was looked at", get(&status.messages_cut)),
+            ("small_windows", "Windows with too few events to be rows", get(&status.windows_small)),
             ("unscored_events", "Events not scored because there was no model", get(&status.unscored)),
             (
                 "duplicate_matches",
@@ -156,6 +163,8 @@ impl Pipeline {
         let snapshots = each(&|partition| partition.snapshot_at_micros.map(age));
         gauges(encoder, "snapshot_age", "Age of the newest snapshot", Some(Unit::Seconds), snapshots)?;
         gauges(encoder, "entities", "Entities remembered", None, each(&|partition| Some(partition.entities as f64)))?;
+        let known = each(&|partition| (partition.templates > 0).then_some(partition.templates as f64));
+        gauges(encoder, "templates", "Templates of log messages known", None, known)?;
         let bytes = each(&|partition| Some(partition.state_bytes as f64));
         gauges(encoder, "state", "Memory held for entities", Some(Unit::Bytes), bytes)?;
         let lag = vec![(vec![], self.status.backlog_records() as f64)];

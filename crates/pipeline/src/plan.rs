@@ -1,14 +1,22 @@
 //! The compiled pipeline: what the settings mean for these columns. Planned once; every task is made from it.
 
+/// Which columns the stages read.
+mod columns;
+
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
-use lapwing_detect::{Encoding as ModelEncoding, InputSpec, Inputs as ModelInputs, MemberSpec};
-use lapwing_features::{Graph, WindowMeasure};
-use lapwing_sql::{Enricher, Predicate, ReferenceTable};
+use arrow::datatypes::{Schema as ArrowSchema, SchemaRef};
+use lapwing_detect::{InputSpec, MemberSpec};
+use lapwing_features::Graph;
+use lapwing_sql::{Enricher, ReferenceTable};
 use lapwing_state::{EntityTable, Identity, StateError};
 use lapwing_vocabulary::Partition;
 use sha2::{Digest, Sha256};
+
+use columns::{
+    check_feature_columns, check_source_columns, check_window_columns, detector_inputs, predicate_columns,
+    rendered_columns,
+};
 
 use crate::aggregate::{Blueprint, Limits, schema_with_features, window_schema};
 use crate::decide::Decide;
@@ -17,7 +25,9 @@ use crate::decode::{DecodeOptions, Decoder, Format};
 use crate::enrich::Enrich;
 use crate::error::RunError;
 use crate::join::{self, Join, JoinPlan, Joins, joined_schema};
-use crate::settings::{self, Inputs, Pipeline, Settings};
+use crate::settings::{self, Pipeline, Settings};
+use crate::templates::{TemplatePlan, Templates, with_templates};
+use crate::wording::Wording;
 
 /// What a plan is for: training reads columns that running does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +67,8 @@ pub struct Plan {
     pub joins: Arc<[JoinPlan]>,
     /// Columns of the events with what is joined to them.
     pub(crate) joined: SchemaRef,
+    /// Which columns of templates are added; `None` if none is read.
+    pub(crate) templates: Option<TemplatePlan>,
     /// Inputs of the model: columns and how they become numbers.
     pub inputs: Vec<InputSpec>,
     /// Detectors, each with its inputs.
@@ -89,7 +101,8 @@ impl Plan {
     ) -> Result<Self, RunError> {
         let mut faults = Vec::new();
         let mut joins = join::compile(&settings, schema, &mut faults)?;
-        let events = join::with_all_columns(&schema.arrow(), &joins);
+        let joined = join::with_all_columns(&schema.arrow(), &joins);
+        let events = with_templates(&joined, settings.templates.as_ref());
         let query = settings.enrich.query.clone();
         let (wide, wildcard) = enriched_schema(query.as_deref(), &events, tables)?;
         let graph = Graph::new(settings.features.clone());
@@ -103,14 +116,15 @@ impl Plan {
         check_feature_columns(&settings, &scored, &mut faults);
         let all_rows = schema_with_features(&scored, &graph);
         let (inputs, members) = detector_inputs(&settings, &scored, &graph, &mut faults);
-        let splices_original = wildcard && header.is_none() && settings.window.is_none();
+        let is_json = settings.source.format == settings::Format::Json;
+        let splices_original = wildcard && is_json && settings.window.is_none();
         let rendered_columns = rendered_columns(&settings, schema, &scored, &graph, splices_original);
         let seen = predicate_columns(&settings, &all_rows, purpose, &mut faults);
         let mut needed = vec![settings.source.key.clone()];
         needed.extend(settings.source.id.clone());
         needed.extend(extra.iter().cloned());
         match &settings.window {
-            Some(window) => needed.extend(window.spec.columns.iter().filter_map(|column| column.column.clone())),
+            Some(window) => needed.extend(columns_of_window(window)),
             None => {
                 needed.extend(graph.columns().iter().chain(graph.peers()).cloned());
                 needed.extend(inputs.iter().map(|input| input.column.clone()));
@@ -125,16 +139,21 @@ impl Plan {
         if !faults.is_empty() {
             return Err(RunError::Plan(faults));
         }
-        let (enriched, read) = narrow(query.as_deref(), &events, tables, &needed)?;
+        let (enriched, mut read) = narrow(query.as_deref(), &events, tables, &needed)?;
+        let own = columns_of_templates(&settings, &mut read);
         joins.iter_mut().for_each(|join| join.narrow(&read));
         let mut decoded = read;
-        decoded.extend([settings.source.key.clone(), settings.source.time.clone()]);
+        decoded.push(settings.source.key.clone());
+        decoded.extend(settings.source.time.clone());
         decoded.extend(joins.iter().map(|join| join.settings.on.clone()));
         let decode = decode_options(&settings, schema.narrowed(&decoded), header);
         Decoder::new(decode.clone()).map_err(|fault| RunError::Plan(vec![format!("[source] {fault}")]))?;
         // Without a query rows are what is decoded, event time included.
         let joined = joined_schema(&decode.schema.arrow(), &joins);
-        let enriched = if query.is_none() { joined.clone() } else { enriched };
+        let templates = settings.templates.as_ref().filter(|_| !own.is_empty());
+        let templates = templates.map(|templates| TemplatePlan::new(templates, &joined, &own));
+        let decoded = templates.as_ref().map_or(&joined, TemplatePlan::schema);
+        let enriched = if query.is_none() { decoded.clone() } else { enriched };
         let rows = schema_with_features(if settings.window.is_some() { &scored } else { &enriched }, &graph);
         let digest = digest(&settings, schema);
         let memory = Blueprint {
@@ -148,15 +167,15 @@ impl Plan {
             events: digest.clone(),
         };
         let topics = output_topics(&settings);
-        let topic = settings.repartitioned_topic().or_else(|| settings.source.topic.clone());
-        let source_name = topic.unwrap_or_else(|| "files".to_owned());
         Ok(Self {
+            source_name: source_name(&settings),
             settings,
             topics,
             rows,
             decode,
             joins: joins.into(),
             joined,
+            templates,
             inputs,
             members,
             splices_original,
@@ -166,7 +185,6 @@ impl Plan {
             events,
             graph,
             digest,
-            source_name,
             memory: Arc::new(memory),
         })
     }
@@ -201,12 +219,18 @@ impl Plan {
         Join::new(made_of, partition).map_err(|fault| RunError::Plan(vec![fault]))
     }
 
+    /// The stage of templates.
+    pub(crate) fn templates(&self) -> Result<Option<Templates>, RunError> {
+        let stage = self.templates.as_ref().map(Templates::new).transpose();
+        stage.map_err(|fault| RunError::Plan(vec![format!("[templates] {fault}")]))
+    }
+
     /// The decide stage.
     pub(crate) fn decide(&self) -> Result<Decide, RunError> {
         let settings = &self.settings;
         // A window has many events, and none of their ids is its own.
         let id = settings.source.id.as_deref().filter(|_| settings.window.is_none());
-        Decide::new(&settings.name, id, &settings.decide.types, &self.rows)
+        Decide::new(&settings.name, id, &settings.decide.types, Wording::new(settings), &self.rows)
             .map_err(|(name, error)| RunError::Plan(vec![format!("[decide.types.{name}] when: {error}")]))
     }
 
@@ -249,6 +273,27 @@ impl Plan {
     }
 }
 
+/// The topic that tasks read; for files, which have none, the word `files`.
+fn source_name(settings: &Pipeline) -> String {
+    let topic = settings.repartitioned_topic().or_else(|| settings.source.topic.clone());
+    topic.unwrap_or_else(|| "files".to_owned())
+}
+
+/// The columns of events that windows are made of.
+fn columns_of_window(window: &settings::Window) -> impl Iterator<Item = String> {
+    window.spec.columns.iter().filter_map(|column| column.column.clone()).chain(window.text.clone())
+}
+
+/// The columns of templates that are read; if there are any, the messages are read too.
+fn columns_of_templates(settings: &Settings, read: &mut Vec<String>) -> Vec<String> {
+    let own = settings.templates.iter().flat_map(settings::Templates::columns);
+    let own: Vec<String> = own.map(|column| column.name).filter(|name| read.contains(name)).collect();
+    if !own.is_empty() {
+        read.extend(settings.templates.iter().map(|templates| templates.column.clone()));
+    }
+    own
+}
+
 /// What bounds the memory of a partition.
 fn limits(settings: &Settings) -> Limits {
     let (source, state) = (&settings.source, &settings.state);
@@ -263,13 +308,14 @@ fn limits(settings: &Settings) -> Limits {
 fn decode_options(settings: &Settings, schema: Schema, header: Option<Vec<String>>) -> DecodeOptions {
     let format = match (&settings.source.format, header) {
         (settings::Format::Csv(csv), Some(header)) => Format::Csv { delimiter: csv.delimiter, header },
+        (settings::Format::Lines(lines), _) => Format::Lines(lines.clone()),
         _ => Format::Json,
     };
     DecodeOptions {
         schema,
         format,
         key: settings.source.key.clone(),
-        time: Some(settings.source.time.clone()),
+        time: settings.source.time.clone(),
         max_future_micros: settings.source.max_future_micros,
         max_record_bytes: settings.max_record_bytes,
     }
@@ -314,174 +360,6 @@ fn enriched_schema(
     match Enricher::plan(query, events, tables) {
         Ok(enricher) => Ok((enricher.schema().clone(), enricher.has_wildcard())),
         Err(error) => Err(RunError::Plan(vec![format!("[enrich] query: {error}")])),
-    }
-}
-
-fn check_source_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Vec<String>) {
-    for (what, name) in [("key", Some(&settings.source.key)), ("id", settings.source.id.as_ref())] {
-        if let Some(name) = name.filter(|name| rows.field_with_name(name).is_err()) {
-            let hint = near(name, rows);
-            faults.push(format!("[source] {what} = \"{name}\": the enrich query drops this column; {hint}"));
-        }
-    }
-}
-
-fn check_feature_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Vec<String>) {
-    for feature in &settings.features {
-        let columns = feature.measure.columns();
-        for column in columns.into_iter().filter(|_| feature.surprise_of(&settings.features).is_none()) {
-            let needs_number = feature.measure.needs_number();
-            check_column(&format!("[features] {}", feature.name), column, needs_number, rows, faults);
-        }
-        if let Some(peers) = feature.peers() {
-            check_column(&format!("[features] {}: peers", feature.name), peers, false, rows, faults);
-        }
-    }
-}
-
-fn check_window_columns(settings: &Settings, rows: &ArrowSchema, faults: &mut Vec<String>) {
-    for column in settings.window.iter().flat_map(|window| &window.spec.columns) {
-        let Some(name) = &column.column else { continue };
-        let needs_number = !matches!(column.measure, WindowMeasure::Count | WindowMeasure::Distinct);
-        check_column(&format!("[window.columns] {}", column.name), name, needs_number, rows, faults);
-    }
-}
-
-fn check_column(place: &str, name: &str, needs_number: bool, rows: &ArrowSchema, faults: &mut Vec<String>) {
-    match rows.field_with_name(name) {
-        Err(_) => faults.push(format!("{place}: no column `{name}`; {}", near(name, rows))),
-        Ok(field) if needs_number && !is_number(field) => {
-            faults.push(format!("{place}: column `{name}` is {}, not a number", field.data_type()));
-        }
-        Ok(_) => {}
-    }
-}
-
-/// Enriched output adds the columns the query made, and the features if asked for. Where the original record cannot be
-/// spliced (CSV, or a query that names its columns) it consists of the query's columns.
-fn rendered_columns(
-    settings: &Settings,
-    events: &Schema,
-    rows: &ArrowSchema,
-    graph: &Graph,
-    splices: bool,
-) -> Vec<String> {
-    if settings.outputs.enriched.is_none() {
-        return Vec::new();
-    }
-    let names = rows.fields().iter().map(|field| field.name().clone());
-    let mut names: Vec<String> = names.filter(|name| !splices || events.field(name).is_none()).collect();
-    if settings.outputs.features {
-        names.extend(graph.names().iter().cloned());
-    }
-    names
-}
-
-/// Inputs of all detectors together, and of each detector on its own.
-fn detector_inputs(
-    settings: &Settings,
-    rows: &ArrowSchema,
-    graph: &Graph,
-    faults: &mut Vec<String>,
-) -> (Vec<InputSpec>, Vec<MemberSpec>) {
-    let mut inputs: Vec<InputSpec> = Vec::new();
-    let mut members = Vec::new();
-    for detector in &settings.detect.detectors {
-        let names = match &detector.inputs {
-            Inputs::Numeric { exclude } => numeric_inputs(settings, rows, graph, exclude),
-            Inputs::Features => graph.names().to_vec(),
-            Inputs::Listed(names) => names.clone(),
-        };
-        let mut own = Vec::new();
-        for name in names {
-            match input(settings, rows, graph, &name) {
-                Ok(spec) => {
-                    own.push(name);
-                    if !inputs.contains(&spec) {
-                        inputs.push(spec);
-                    }
-                }
-                Err(fault) => faults.push(format!("[detect.{}] inputs: {fault}", detector.name)),
-            }
-        }
-        if own.is_empty() && faults.is_empty() {
-            faults.push(format!(
-                "[detect.{}] has no inputs: name columns or features, or declare [features]",
-                detector.name
-            ));
-        }
-        let (name, method) = (detector.name.clone(), detector.method.clone());
-        members.push(MemberSpec { name, method, inputs: ModelInputs::Named(own), rules: detector.rules.clone() });
-    }
-    (inputs, members)
-}
-
-fn numeric_inputs(settings: &Settings, rows: &ArrowSchema, graph: &Graph, exclude: &[String]) -> Vec<String> {
-    let source = &settings.source;
-    let named = [&source.id, &settings.train.label];
-    let known = |name: &String| {
-        let is_named = named.iter().any(|column| column.as_ref() == Some(name));
-        *name == source.key || *name == source.time || is_named || exclude.contains(name)
-    };
-    let encoded = |name: &String| settings.encode.iter().any(|(column, _)| column == name);
-    let columns = rows.fields().iter().filter(|field| is_number(field) || encoded(field.name()));
-    let columns = columns.map(|field| field.name().clone()).filter(|name| !known(name));
-    columns.chain(graph.names().iter().filter(|name| !exclude.contains(name)).cloned()).collect()
-}
-
-fn input(settings: &Settings, rows: &ArrowSchema, graph: &Graph, name: &str) -> Result<InputSpec, String> {
-    let spec = |encoding| Ok(InputSpec { column: name.to_owned(), encoding });
-    if graph.names().iter().any(|feature| feature == name) {
-        return spec(ModelEncoding::Numeric);
-    }
-    let Ok(field) = rows.field_with_name(name) else {
-        return Err(format!("no column or feature `{name}`; {}", near_of(name, rows, graph)));
-    };
-    match settings.encode.iter().find(|(column, _)| column == name) {
-        Some((_, settings::Encoding::OneHot)) => spec(ModelEncoding::OneHot),
-        Some((_, settings::Encoding::Frequency)) => spec(ModelEncoding::Frequency),
-        None if is_number(field) => spec(ModelEncoding::Numeric),
-        None => Err(format!("column `{name}` is {}, not a number; name it in [encode]", field.data_type())),
-    }
-}
-
-fn predicate_columns(settings: &Settings, rows: &SchemaRef, purpose: Purpose, faults: &mut Vec<String>) -> Vec<String> {
-    let mut columns = Vec::new();
-    let types = settings.decide.types.iter().map(|kind| (format!("[decide.types.{}] when", kind.name), &kind.when));
-    let filter = settings.train.filter.as_ref().filter(|_| purpose == Purpose::Train);
-    for (place, expression) in types.chain(filter.map(|filter| ("[train] where".to_owned(), filter))) {
-        match Predicate::plan(expression, rows) {
-            Ok(predicate) => columns.extend(predicate.columns()),
-            Err(error) => faults.push(format!("{place}: {error}")),
-        }
-    }
-    if let (Some(label), Purpose::Train) = (&settings.train.label, purpose) {
-        match rows.field_with_name(label) {
-            Ok(_) => columns.push(label.clone()),
-            Err(_) => faults.push(format!("[train] label: no column `{label}`; {}", near(label, rows))),
-        }
-    }
-    columns
-}
-
-fn is_number(field: &ArrowField) -> bool {
-    field.data_type().is_numeric() || *field.data_type() == DataType::Boolean
-}
-
-fn near(name: &str, rows: &ArrowSchema) -> String {
-    nearest(name, rows.fields().iter().map(|field| field.name().as_str()).collect())
-}
-
-fn near_of(name: &str, rows: &ArrowSchema, graph: &Graph) -> String {
-    let columns = rows.fields().iter().map(|field| field.name().as_str());
-    nearest(name, columns.chain(graph.names().iter().map(String::as_str)).collect())
-}
-
-fn nearest(name: &str, known: Vec<&str>) -> String {
-    let near = known.iter().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
-    match near.filter(|near| strsim::jaro_winkler(name, near) > 0.75) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are: {}", known.join(", ")),
     }
 }
 

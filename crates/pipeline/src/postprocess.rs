@@ -24,6 +24,7 @@ use arrow::array::StringArray;
 use lapwing_detect::Scores;
 use lapwing_state::{EntityTable, FrozenTable, Kind, StateError};
 use lapwing_vocabulary::EventTime;
+use serde::Serialize;
 
 use crate::settings::{Likelihood, Postprocessing};
 use crate::status::{Status, add};
@@ -47,6 +48,19 @@ const TAIL_MIN: f64 = 1e-12;
 const EXPIRY_SLOTS_PER_ROW: usize = 2;
 /// How many steps a time to live is checked in.
 const TTL_STEPS: i64 = 16;
+
+/// What an entity's recent scores mean for its next one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct RecentScores {
+    /// With `release`: whether a finding is open, so that nothing of the entity is one until its score has fallen.
+    pub is_open: Option<bool>,
+    /// With `rest`: the largest surprisal of that time, 0 if there was none; one that is not clearly above it is no news.
+    pub surprisal: Option<f64>,
+    /// With `likelihood`: weight of the scores from which the level is known.
+    pub level_weight: Option<f64>,
+    /// The weight from which on a score is judged by it.
+    pub level_weight_needed: f64,
+}
 
 /// The stage of one partition.
 pub(crate) struct Postprocess {
@@ -114,6 +128,20 @@ impl Postprocess {
         self.table = table;
     }
 
+    /// What an entity's recent scores mean for one at a moment; `None` if none are remembered.
+    /// Errors: `Storage` never, as for [`Postprocess::apply`].
+    pub(crate) fn look(&self, entity: &str, now: EventTime) -> Result<Option<RecentScores>, StateError> {
+        let Some(slot) = self.table.find(entity) else { return Ok(None) };
+        let mut words = self.table.peek(slot)?.into_owned();
+        let surprisal = self.options.rest_micros.map(|rest| move_on(&mut words[PANE_AT..], now.0, rest).0);
+        Ok(Some(RecentScores {
+            is_open: self.options.release.map(|_| words[6] != 0.0),
+            surprisal,
+            level_weight: self.options.likelihood.as_ref().map(|_| words[5]),
+            level_weight_needed: KNOWN_WEIGHT,
+        }))
+    }
+
     /// Bytes of memory held.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.table.memory_bytes()
@@ -175,6 +203,16 @@ fn normal_surprisal(z: f64) -> f64 {
 
 /// A surprisal, less what is no news. `words` are the newest pane and the largest surprisal of each of the last panes.
 fn rested(words: &mut [f64], time: i64, rest_micros: i64, surprisal: f64) -> f64 {
+    let (known, pane) = move_on(words, time, rest_micros);
+    if pane > words[0] as i64 - PANES as i64 {
+        let own = &mut words[1 + place(pane)];
+        *own = own.max(surprisal);
+    }
+    if known >= NEARLY * surprisal { LEFT * surprisal } else { surprisal }
+}
+
+/// Moves the panes on to a moment; returns the largest surprisal that they hold, and the pane of the moment.
+fn move_on(words: &mut [f64], time: i64, rest_micros: i64) -> (f64, i64) {
     let pane = time.div_euclid((rest_micros / PANES as i64).max(1));
     let (newest, largest) = words.split_first_mut().expect("a pane comes before the maxima");
     // Nothing remembered is as of now, also for times before 1970.
@@ -184,12 +222,7 @@ fn rested(words: &mut [f64], time: i64, rest_micros: i64, surprisal: f64) -> f64
         largest[place(pane - ahead.min(PANES as i64) + passed)] = 0.0;
     }
     *newest = before.max(pane) as f64;
-    let known = largest.iter().copied().fold(0.0, f64::max);
-    if pane > before.max(pane) - PANES as i64 {
-        let own = &mut largest[place(pane)];
-        *own = own.max(surprisal);
-    }
-    if known >= NEARLY * surprisal { LEFT * surprisal } else { surprisal }
+    (largest.iter().copied().fold(0.0, f64::max), pane)
 }
 
 fn place(pane: i64) -> usize {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lapwing_logs::MinerCounts;
 use lapwing_vocabulary::{Alert, Partition, Reason, Severity};
 
 use crate::join::{Counts, JoinCounts, JoinPlan};
@@ -39,10 +40,24 @@ pub struct Status {
     pub ticks: AtomicU64,
     /// Events left out by the enrich query.
     pub filtered: AtomicU64,
+    /// Events left out because `state.leave_out` says so.
+    pub left_out: AtomicU64,
     /// Extra rows that reference tables with repeated keys would have added.
     pub duplicate_matches: AtomicU64,
     /// Values that were written in another type than their column's.
     pub coerced: AtomicU64,
+    /// Keys that lines name beyond those that count.
+    pub keys_cut: AtomicU64,
+    /// Templates of log messages that were learned.
+    pub templates_created: AtomicU64,
+    /// Templates forgotten to make room for others.
+    pub templates_evicted: AtomicU64,
+    /// Messages that no known template fits, where none are learned.
+    pub templates_unknown: AtomicU64,
+    /// Messages of which only the beginning was looked at.
+    pub messages_cut: AtomicU64,
+    /// Windows that had too few events to be rows.
+    pub windows_small: AtomicU64,
     /// Events not scored because there is no model.
     pub unscored: AtomicU64,
     /// Rows beyond the threshold that were no finding, because one of their entity was still open.
@@ -94,6 +109,8 @@ pub struct PartitionStatus {
     pub join_rows: u64,
     /// Events that wait for what may be joined to them.
     pub join_waiting: u64,
+    /// Templates of log messages known.
+    pub templates: u64,
     /// When the newest snapshot was written. Units: microseconds since the epoch.
     pub snapshot_at_micros: Option<i64>,
 }
@@ -151,6 +168,14 @@ impl Status {
         for (plan, counts) in plans.iter().zip(&counts.joins) {
             joins.entry(plan.settings.name.clone()).or_default().add(counts);
         }
+    }
+
+    /// Adds what became of log messages.
+    pub(crate) fn count_templates(&self, counts: &MinerCounts) {
+        add(&self.templates_created, counts.created);
+        add(&self.templates_evicted, counts.evicted);
+        add(&self.templates_unknown, counts.unknown);
+        add(&self.messages_cut, counts.cut);
     }
 
     /// What became of events and records at each join, by its name.

@@ -42,6 +42,14 @@ pub enum ProduceError {
         /// What is wrong with it.
         problem: String,
     },
+    /// What goes aside cannot be written: mend the place it goes to.
+    #[error("write {what}: {source}")]
+    Write {
+        /// What it is.
+        what: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The topic refused the events; the text names the place.
     #[error(transparent)]
     Port(#[from] PortError),

@@ -1,6 +1,6 @@
-//! Where events come from when no network sends them: seeded worlds of hosts, and of card payments, with labelled
-//! anomalies, files replayed as if they happened now, and the pace at which either goes out. No clock, no sleep and no unseeded number inside:
-//! the caller hands them in.
+//! Where events come from when no network sends them: seeded worlds of hosts, of card payments and of a cluster's logs,
+//! with labelled anomalies, files replayed as if they happened now, and the pace at which either goes out. No clock, no
+//! sleep and no unseeded number inside: the caller hands them in.
 
 /// What can go wrong, and what to do about it.
 pub mod error;
@@ -22,6 +22,8 @@ mod flow;
 pub mod telemetry;
 /// Card payments of some thousands of customers, and what thieves do with their cards.
 pub mod transactions;
+/// Raw log lines of a cluster file system, and what goes wrong with its blocks.
+pub mod logs;
 /// Files as events, in order or shuffled, once or for ever.
 pub mod replay;
 /// A token bucket: how many events may go now.
@@ -31,9 +33,10 @@ pub mod drive;
 
 pub use drive::{Clock, DriveOptions, Progress, produce};
 pub use error::ProduceError;
+pub use logs::{Logs, LogsOptions};
 pub use pace::TokenBucket;
 pub use produced::{Label, Produced};
-pub use replay::{Malformed, Order, Replay, ReplayFormat, ReplayOptions};
+pub use replay::{Malformed, Order, Replay, ReplayCounts, ReplayFormat, ReplayOptions};
 pub use telemetry::{Anomaly, AnomalyKind, AnomalyOptions, Telemetry, TelemetryOptions, hosts_csv};
 pub use transactions::{Transactions, TransactionsOptions};
 pub use volume::Volume;

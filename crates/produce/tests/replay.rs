@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use lapwing_produce::replay::host_of;
+use lapwing_produce::replay::{RECORD_LINES_MAX, host_of};
 use lapwing_produce::schema::{FEATURES, host_id};
 use lapwing_produce::{Label, Malformed, Order, ProduceError, Produced, Replay, ReplayFormat, ReplayOptions};
 use lapwing_vocabulary::EventTime;
@@ -78,7 +78,7 @@ fn a_malformed_line_stops_with_file_and_line() {
 
     let mut events = Replay::open(ReplayOptions { malformed: Malformed::Skip, ..options }).unwrap();
     assert_eq!(events.by_ref().filter(Result::is_ok).count(), 2);
-    assert_eq!(events.skipped(), 1);
+    assert_eq!(events.counts().skipped(), 1);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn csv_rows_of_another_width_are_malformed() {
     let (_folder, path) = file("a.csv", "a,b\n1,2\n1,2,3\n4,5\n");
     let options = ReplayOptions { malformed: Malformed::Skip, ..ReplayOptions::new(&path, ReplayFormat::Csv) };
     let mut events = Replay::open(options.clone()).unwrap();
-    assert_eq!((events.by_ref().filter(Result::is_ok).count(), events.skipped()), (2, 1));
+    assert_eq!((events.by_ref().filter(Result::is_ok).count(), events.counts().skipped()), (2, 1));
     let fault = Replay::open(ReplayOptions { malformed: Malformed::Fail, ..options }).unwrap().nth(1).unwrap();
     let expected = format!("replay {}:3: 3 cells where the header names 2", path.display());
     assert_eq!(fault.unwrap_err().to_string(), expected);
@@ -217,6 +217,99 @@ fn a_random_order_is_seeded_and_gives_every_row_once_a_round() {
     }
 }
 
+/// Lines of blocks, one of them without.
+const BLOCKS: &str = "ask a to delete blk_1 blk_-22 blk_1\nnothing here\nServed block blk_3 to b\n";
+
+fn keys(events: &[Produced]) -> Vec<String> {
+    events.iter().map(|event| String::from_utf8(event.key.clone().unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn a_raw_line_comes_once_for_each_key_that_it_names() {
+    let (_folder, path) = file("a.log", BLOCKS);
+    let options = ReplayOptions {
+        key_pattern: Some(r"blk_-?\d+".into()),
+        malformed: Malformed::Skip,
+        ..ReplayOptions::new(&path, ReplayFormat::Lines)
+    };
+    let mut replay_of_all = Replay::open(options.clone()).unwrap();
+    let events: Vec<Produced> = replay_of_all.by_ref().collect::<Result<_, _>>().unwrap();
+    assert_eq!(keys(&events), ["blk_1", "blk_-22", "blk_3"]);
+    assert_eq!((&events[0].value, &events[1].value[..]), (&events[1].value, BLOCKS.lines().next().unwrap().as_bytes()));
+    assert_eq!(replay_of_all.counts().skipped(), 1);
+    assert_eq!(keys(&replay(ReplayOptions { limit: Some(1), ..options.clone() })), ["blk_1"]);
+    let for_ever = replay(ReplayOptions { repeat: true, limit: Some(5), ..options.clone() });
+    assert_eq!(keys(&for_ever), ["blk_1", "blk_-22", "blk_3", "blk_1", "blk_-22"]);
+
+    let fault = Replay::open(ReplayOptions { malformed: Malformed::Fail, ..options }).unwrap().nth(2).unwrap();
+    let expected = format!(r"replay {}:2: no key: nothing in it matches `blk_-?\d+`", path.display());
+    assert_eq!(fault.unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn the_keys_of_a_line_stay_together_in_a_random_order() {
+    let text: String = (0..50).map(|number| format!("{number} k{number}a k{number}b\n")).collect();
+    let (_folder, path) = file("a.log", &text);
+    let options = ReplayOptions {
+        key_pattern: Some(r"k\w+".into()),
+        order: Order::Random { seed: 3, window: 50 },
+        ..ReplayOptions::new(path, ReplayFormat::Lines)
+    };
+    let events = replay(options);
+    assert_eq!(events.len(), 100);
+    assert!(events.chunks(2).all(|pair| pair[0].value == pair[1].value && pair[0].key < pair[1].key));
+    assert_ne!(keys(&events)[..2], ["k0a", "k0b"]);
+}
+
+#[test]
+fn lines_are_put_together_to_records_that_are_keyed_and_numbered_by_their_first_line() {
+    let text = "12:00 failed req=7\n  at one\n\n  at two req=8\n12:01 fine\n12:02 fine req=9\n";
+    let (_folder, path) = file("a.log", text);
+    let options = ReplayOptions {
+        key_pattern: Some(r"req=(\d+)".into()),
+        multiline_start: Some(r"^\d\d:\d\d ".into()),
+        malformed: Malformed::Skip,
+        ..ReplayOptions::new(&path, ReplayFormat::Lines)
+    };
+    let events = replay(options.clone());
+    assert_eq!(keys(&events), ["7", "8", "9"]);
+    assert_eq!(events[1].value, b"12:00 failed req=7\n  at one\n\n  at two req=8");
+    let fault = Replay::open(ReplayOptions { malformed: Malformed::Fail, ..options }).unwrap().nth(2).unwrap();
+    assert!(matches!(fault, Err(ProduceError::Malformed { line: 5, .. })));
+}
+
+#[test]
+fn records_that_are_cut_are_counted() {
+    let text = format!("#a\n{}#b\n", "x\n".repeat(RECORD_LINES_MAX));
+    let (_folder, path) = file("a.log", &text);
+    let options = ReplayOptions { multiline_start: Some("^#".into()), ..ReplayOptions::new(path, ReplayFormat::Lines) };
+    let replay = Replay::open(options).unwrap();
+    let counts = replay.counts();
+    let events: Vec<Produced> = replay.collect::<Result<_, _>>().unwrap();
+    assert_eq!((events.len(), counts.cut(), counts.skipped()), (2, 1, 0));
+    assert_eq!(events[0].value.split(|byte| *byte == b'\n').count(), RECORD_LINES_MAX);
+}
+
+#[test]
+fn an_occurrence_matrix_is_keyed_by_block_and_keeps_its_label() {
+    let columns: Vec<String> = (1..=29).map(|number| format!("E{number}")).collect();
+    let counts = |of: &dyn Fn(u32) -> u32| (1..=29).map(|number| of(number).to_string()).collect::<Vec<_>>().join(",");
+    let text = format!(
+        "BlockId,Label,Type,{}\nblk_-5,Success,,{}\nblk_61,Fail,21,{}\n",
+        columns.join(","),
+        counts(&|number| number % 4),
+        counts(&|_| 0)
+    );
+    let (_folder, path) = file("matrix.csv", &text);
+    let events = replay(ReplayOptions { key: Some("BlockId".into()), ..ReplayOptions::new(path, ReplayFormat::Csv) });
+    assert_eq!(keys(&events), ["blk_-5", "blk_61"]);
+    let rows: Vec<Value> = events.iter().map(json_of).collect();
+    assert_eq!((&rows[0]["Label"], &rows[1]["Label"]), (&json!("Success"), &json!("Fail")));
+    assert_eq!((&rows[0]["Type"], &rows[1]["Type"]), (&Value::Null, &json!(21)));
+    assert_eq!(rows[0].as_object().unwrap().len(), 32);
+    assert!((1..=29_u32).all(|number| rows[0][format!("E{number}")] == json!(number % 4)));
+}
+
 #[test]
 fn options_that_do_not_fit_the_format_are_refused() {
     let (_folder, path) = file("a.log", "x");
@@ -224,6 +317,16 @@ fn options_that_do_not_fit_the_format_are_refused() {
     let cases = [
         ("key", ReplayOptions { key: Some("k".into()), ..lines.clone() }),
         ("time", ReplayOptions { time: Some("t".into()), ..lines.clone() }),
+        ("key pattern", ReplayOptions { key_pattern: Some("(".into()), ..lines.clone() }),
+        (
+            "key pattern",
+            ReplayOptions { key_pattern: Some("k".into()), format: ReplayFormat::JsonLines, ..lines.clone() },
+        ),
+        ("multiline start", ReplayOptions { multiline_start: Some("[".into()), ..lines.clone() }),
+        (
+            "multiline start",
+            ReplayOptions { multiline_start: Some("s".into()), format: ReplayFormat::Kdd, ..lines.clone() },
+        ),
         ("window", ReplayOptions { order: Order::Random { seed: 1, window: 0 }, ..lines }),
     ];
     for (name, options) in cases {

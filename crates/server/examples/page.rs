@@ -158,6 +158,8 @@ fn alert(number: i64) -> RaisedAlert {
             model: "telemetry/forest@3".into(),
             status: AlertStatus::Open,
             window: None,
+            lines: Vec::new(),
+            templates: Vec::new(),
         },
     }
 }

@@ -73,6 +73,31 @@ function detectors(alert) {
   return section("What each detector said", ...(rows.length ? rows : [element("p", "muted", "None scored this event.")]));
 }
 
+const FINDINGS = { too_many: "too many", too_few: "too few", new: "new", out_of_order: "out of order" };
+
+/** What is strange about the templates of log messages; nothing where the alert is of no log. */
+function templates(alert) {
+  const list = element("dl");
+  for (const { template, text, finding, actual, expected, instead_of: usual } of alert.templates ?? []) {
+    const lines = expected === undefined
+      ? `line ${plainNumber(actual)}${usual ? `, where ${usual} usually stands` : ""}`
+      : `${plainNumber(actual)} lines, usually ${plainNumber(expected)}`;
+    list.append(element("dt", "", template), element("dd", "", `${FINDINGS[finding] ?? finding}: ${lines}${text ? ` — ${text}` : ""}`));
+  }
+  return list.children.length ? [section("Templates of its lines", list)] : [];
+}
+
+/** The lines that were kept. */
+function lines(alert) {
+  const list = element("ul", "positions");
+  for (const { position, text, is_cut: cut } of alert.lines ?? []) {
+    const item = element("li", "", `${text}${cut ? " …" : ""}`);
+    item.title = `${position.topic}[${position.partition}]@${position.offset}`;
+    list.append(item);
+  }
+  return list.children.length ? [section("First and last lines", list)] : [];
+}
+
 function origin(alert) {
   const list = element("dl");
   const facts = [
@@ -96,7 +121,7 @@ function detailsRow(alert, id) {
   const cell = element("td");
   cell.colSpan = 7;
   const grid = element("div", "detail-grid");
-  grid.append(contributions(alert), detectors(alert), origin(alert));
+  grid.append(...templates(alert), contributions(alert), detectors(alert), ...lines(alert), origin(alert));
   cell.append(grid);
   row.append(cell);
   return row;

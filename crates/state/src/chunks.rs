@@ -56,6 +56,9 @@ struct Spill {
     file: Arc<SpillFile>,
     budget_bytes: usize,
 
+    /// What others than this table take of the budget, and what its keys and indexes do. Units: bytes.
+    reserved: usize,
+    beside: usize,
     /// Chunks that may be in memory.
     allowed: usize,
     resident: usize,
@@ -80,6 +83,8 @@ impl Chunks {
         let spill = Spill {
             file,
             budget_bytes,
+            reserved: 0,
+            beside: 0,
             allowed: RESIDENT_MIN,
             resident: 0,
             touched: Bits::default(),
@@ -105,8 +110,9 @@ impl Chunks {
     /// needs for other things than words: it counts towards the budget. Units: bytes.
     pub(crate) fn grow(&mut self, slot: u32, beside: usize) -> Result<(), StateError> {
         if (slot >> self.bits) as usize == self.chunks.len() {
-            self.set_beside(beside);
-            self.make_room()?;
+            self.spill.iter_mut().for_each(|spill| spill.beside = beside);
+            self.share_out();
+            self.make_room(1)?;
             self.chunks.push(Chunk::Owned(vec![0.0; self.width << self.bits].into_boxed_slice()));
             if let Some(spill) = &mut self.spill {
                 spill.resident += 1;
@@ -215,10 +221,20 @@ impl Chunks {
         self.chunks.capacity() * size_of::<Chunk>() + pages
     }
 
-    fn set_beside(&mut self, beside: usize) {
+    /// Leaves so much of the budget to others: what no longer fits goes to the file at once.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), StateError> {
+        let Some(spill) = self.spill.as_mut().filter(|spill| spill.reserved != bytes) else { return Ok(()) };
+        spill.reserved = bytes;
+        self.share_out();
+        self.make_room(0)
+    }
+
+    /// How many chunks fit into what the budget leaves.
+    fn share_out(&mut self) {
         let (chunk_bytes, own) = (self.chunk_bytes().max(1), self.beside_bytes());
         if let Some(spill) = &mut self.spill {
-            let left = spill.budget_bytes.saturating_sub(beside + own);
+            let left =
+                spill.budget_bytes.saturating_sub(spill.beside.saturating_add(spill.reserved).saturating_add(own));
             spill.allowed = (left / chunk_bytes).max(RESIDENT_MIN);
         }
     }
@@ -229,7 +245,7 @@ impl Chunks {
     fn own(&mut self, chunk: usize) -> Result<(), StateError> {
         if let Chunk::Spilled(page) = &self.chunks[chunk] {
             let page = page.clone();
-            self.make_room()?;
+            self.make_room(1)?;
             let length = self.width << self.bits;
             if let Some(spill) = &mut self.spill {
                 let mut words = spill.spare.take().unwrap_or_else(|| vec![0.0; length].into_boxed_slice());
@@ -248,10 +264,10 @@ impl Chunks {
         Ok(())
     }
 
-    /// Writes chunks to the file until one more may be in memory.
-    fn make_room(&mut self) -> Result<(), StateError> {
+    /// Writes chunks to the file until so many more may be in memory.
+    fn make_room(&mut self, more: usize) -> Result<(), StateError> {
         let Some(spill) = &mut self.spill else { return Ok(()) };
-        while spill.resident >= spill.allowed {
+        while spill.resident + more > spill.allowed {
             let at = spill.hand;
             spill.hand = (at + 1) % self.chunks.len();
             if matches!(self.chunks[at], Chunk::Spilled(_)) || spill.touched.take(at) {

@@ -225,6 +225,12 @@ impl EntityTable {
         named.map(|(key, slot)| self.peek(slot).map(|words| (key, slot, words)))
     }
 
+    /// Leaves so much of the budget to others; what no longer fits is spilled at once. Without a budget nothing happens.
+    /// Units: bytes. Errors: `Storage`.
+    pub fn reserve(&mut self, bytes: usize) -> Result<(), StateError> {
+        self.chunks.reserve(bytes)
+    }
+
     /// Memory held, used or not; what is spilled does not count. Units: bytes.
     pub fn memory_bytes(&self) -> usize {
         self.chunks.memory_bytes() + self.beside_bytes()

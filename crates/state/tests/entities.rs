@@ -119,6 +119,34 @@ fn spilled_entities_come_back_and_memory_stays_within_the_budget() {
 }
 
 #[test]
+fn what_others_take_of_the_budget_goes_to_disk_at_once_and_comes_back_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let budget = 2 << 20;
+    let mut table = EntityTable::with_budget(vec![0.0; 64], budget, &folder.path().join("spill")).unwrap();
+    for number in 0..2_000_u32 {
+        let (slot, _) = table.slot(&number.to_string(), i64::MIN).unwrap();
+        table.words_mut(slot).unwrap()[63] = f64::from(number);
+    }
+    assert_eq!(table.spill_traffic().1, 0, "all fit");
+    table.reserve(budget / 2).unwrap();
+    assert!(table.memory_bytes() <= budget / 2 + 8192, "{} bytes held", table.memory_bytes());
+    // However much others need, a few stay.
+    table.reserve(usize::MAX).unwrap();
+    assert!(table.memory_bytes() > 0);
+    table.reserve(0).unwrap();
+    for number in 0..2_000_u32 {
+        let slot = table.find(&number.to_string()).unwrap();
+        assert_eq!(table.words(slot).unwrap()[63], f64::from(number));
+    }
+    let read = table.spill_traffic().0;
+    for number in 0..2_000_u32 {
+        let slot = table.find(&number.to_string()).unwrap();
+        table.words(slot).unwrap();
+    }
+    assert_eq!(table.spill_traffic().0, read, "all are in memory again");
+}
+
+#[test]
 fn what_is_frozen_stays_while_its_chunks_go_to_disk_and_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut table = EntityTable::with_budget(vec![0.0; 64], 1, &folder.path().join("spill")).unwrap();

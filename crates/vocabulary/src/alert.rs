@@ -86,6 +86,53 @@ pub struct AlertWindow {
     pub early: bool,
 }
 
+/// A line of a log that an alert rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertLine {
+    /// Where its record lies.
+    pub position: Position,
+    /// When it was written, RFC 3339.
+    pub time: String,
+    /// The line.
+    pub text: String,
+    /// Whether only its beginning is there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cut: bool,
+}
+
+/// What is strange about the lines of one template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deviation {
+    /// There are more of them than usual.
+    TooMany,
+    /// There are fewer of them than usual.
+    TooFew,
+    /// No list of templates knows them.
+    New,
+    /// One stands where another usually does.
+    OutOfOrder,
+}
+
+/// A template of log messages that has to do with an alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertTemplate {
+    /// Its id; `other` stands for all that no list knows.
+    pub template: String,
+    /// Its text; empty where it is not known.
+    pub text: String,
+    /// What is strange.
+    pub finding: Deviation,
+    /// Lines of it, or the place among the lines, from 1.
+    pub actual: f64,
+    /// Lines of it that are usual; `None` of a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<f64>,
+    /// Id of the template that usually stands at the place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
+}
+
 /// One finding, as it is written to the alerts topic. It holds nothing that depends on when or where it was computed,
 /// so the same input gives the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,4 +172,10 @@ pub struct Alert {
     /// The window, where windows are what is scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<AlertWindow>,
+    /// The first and last lines of the window, where they are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<AlertLine>,
+    /// Templates that are too many, too few, new or out of order, the strangest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<AlertTemplate>,
 }

@@ -22,7 +22,7 @@ pub mod score;
 /// The alert record.
 pub mod alert;
 
-pub use alert::{Alert, AlertStatus, AlertWindow, Contribution, Severity};
+pub use alert::{Alert, AlertLine, AlertStatus, AlertTemplate, AlertWindow, Contribution, Deviation, Severity};
 pub use dead_letter::{DeadLetter, Reason, Stage};
 pub use events::EventBatch;
 pub use port::{Epoch, OutputRecord, Polled, PortError, Processing, Transport};

@@ -209,6 +209,10 @@ pub trait Topics: Send {
     /// Names of all topics, sorted.
     fn list(&mut self) -> Result<Vec<String>, PortError>;
 
+    /// Waits until everything that was appended to a partition before this call is decided: committed, so that
+    /// [`Topics::read`] shows it, or aborted. The wait is bounded; `Unreachable` if it was not long enough.
+    fn settle(&mut self, name: &str, partition: Partition) -> Result<(), PortError>;
+
     /// Reads committed records of one partition from `offset` on, at most `records_max`; empty at the end.
     fn read(
         &mut self,

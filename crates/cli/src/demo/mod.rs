@@ -1,4 +1,4 @@
-//! `lapwing demo`: a synthetic network, its history to learn from, live traffic with injected anomalies, and a view of
+//! `lapwing demo`: a synthetic world, its history to learn from, live records with injected anomalies, and a view of
 //! how well they are found. Everything runs through the same code as on a cluster, over the embedded log.
 
 /// The pipeline of the demo and where it keeps its data.
@@ -7,6 +7,8 @@ mod stage;
 mod tally;
 /// The view on a terminal.
 mod view;
+/// The synthetic worlds.
+mod world;
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use clap::Args;
 use lapwing_pipeline::plan::Purpose;
 use lapwing_pipeline::status::{Status, get};
-use lapwing_produce::{DriveOptions, Produced, Telemetry, TelemetryOptions, TokenBucket, Volume};
+use lapwing_produce::{DriveOptions, Produced, TokenBucket};
 use lapwing_server::Quality;
 use lapwing_vocabulary::time::{SECOND, parse_duration};
 use serde_json::json;
@@ -34,35 +36,34 @@ use crate::transports::Transports;
 use stage::Stage;
 use tally::{Counts, Tally};
 use view::View;
+pub use world::World;
+use world::{LEARNED_RECORDS, Records, Truth};
 
-/// Scenario events per second of event time: with a thousand hosts, six a minute each.
-const DENSITY: f64 = 100.0;
-/// Events to learn from: about 50 minutes of event time, most of the longest window.
-const LEARNED_EVENTS: u64 = 300_000;
-/// Part of the learned events before the first anomaly.
-const QUIET_SHARE: f64 = 0.6;
 /// How long the end waits for what is still under way.
 const DRAIN_SECONDS: u64 = 60;
 
 /// Everything at once, with nothing installed: produce telemetry, train, detect, show.
 #[derive(Args, Debug)]
 pub struct DemoArgs {
+    /// The synthetic world.
+    #[arg(long, value_enum, default_value = "telemetry")]
+    pub scenario: World,
     /// Stop after this time of live traffic, such as 30s. Left out: until Ctrl-C.
     #[arg(long = "for")]
     pub for_time: Option<String>,
     /// No view; one JSON object with the figures as the last line.
     #[arg(long)]
     pub json: bool,
-    /// Live events per second.
+    /// Live events, or log lines, per second.
     #[arg(long, default_value_t = 10_000.0)]
     pub rate: f64,
-    /// Number of hosts.
+    /// Number of hosts of telemetry.
     #[arg(long, default_value_t = 1_000)]
     pub hosts: usize,
-    /// Seed of hosts, events and anomalies.
+    /// Seed of the world and its anomalies.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Share of anomalous events in the live traffic.
+    /// Share of anomalous events, or blocks, among the live ones.
     #[arg(long, default_value_t = 0.01)]
     pub anomalies: f64,
     /// Keep the data of the demo in this new or empty folder. Left out: a temporary folder that is removed at the end.
@@ -87,11 +88,12 @@ pub fn run(args: &DemoArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
     view.say(&format!("data in {}", stage.folder().display()));
     let settings = stage.settings()?;
     let transports = Transports::open(&settings, false)?;
-    let mut events = Telemetry::new(scenario(args))?;
-    view.say(&format!("producing a history of {LEARNED_EVENTS} events from {} hosts", args.hosts));
+    let truth = Truth::default();
+    let mut events = args.scenario.records(args, &truth)?;
+    view.say(&format!("producing a history of {}", args.scenario.in_words(args)));
     learn_from(&mut events, &transports, &settings)?;
     let plan = load::plan(stage.settings()?, &Inputs::default(), Purpose::Train)?;
-    view.say("training the detectors on its normal events");
+    view.say("training the detectors on it");
     let mut history = History::of_topic(transports.topics()?, plan.source_name())?;
     let scope = train::Scope { quiet: args.json, ..train::Scope::default() };
     let card = train::train(&plan, &mut history, &scope, stop)?;
@@ -102,9 +104,9 @@ pub fn run(args: &DemoArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
     let running = Running::start(plan.clone(), &transports, models, stop)?;
     let server = run::page(args.listen, running.window.clone())?;
     view.say(&format!("page at http://{}", server.address()));
-    let folded = wait_for_replay(&running, LEARNED_EVENTS);
+    let folded = wait_for_replay(&running, LEARNED_RECORDS);
     let producer = start_producer(events, args, &transports, &plan, stop)?;
-    let tally = Tally::new(transports.topics()?, &plan.settings)?;
+    let tally = Tally::new(args.scenario, truth, transports.topics()?, &plan.settings)?;
     let figures = folded.and_then(|()| watch(&running, tally, &view, server.address(), length, stop, producer));
     stop.store(true, Ordering::Relaxed);
     let ended = running.join();
@@ -117,25 +119,9 @@ pub fn run(args: &DemoArgs, stop: &'static AtomicBool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn scenario(args: &DemoArgs) -> TelemetryOptions {
-    // Anomalies begin before the live traffic does, so that there is something to see from its first seconds on. The
-    // detectors do not learn from them: the pipeline trains on events labelled normal.
-    let quiet_micros = (LEARNED_EVENTS as f64 * QUIET_SHARE / DENSITY) as i64 * SECOND;
-    let mut options = TelemetryOptions {
-        seed: args.seed,
-        hosts: args.hosts,
-        span_micros: i64::MAX,
-        volume: Volume::PerSecond(DENSITY),
-        quiet_micros,
-        ..TelemetryOptions::default()
-    };
-    options.anomalies.share = args.anomalies;
-    options
-}
-
 /// Appends the history as fast as it goes.
 fn learn_from(
-    events: &mut Telemetry,
+    events: &mut Records,
     transports: &Transports,
     settings: &lapwing_pipeline::settings::Pipeline,
 ) -> Result<(), Failure> {
@@ -144,7 +130,7 @@ fn learn_from(
         topics.create(&name, &layout)?;
     }
     let topic = settings.source.topic.as_deref().unwrap_or_default();
-    let history = events.by_ref().take(LEARNED_EVENTS as usize).map(Ok);
+    let history = events.by_ref().take(LEARNED_RECORDS as usize).map(Ok);
     let mut producer = transports.producer()?;
     let on = &mut |_: &lapwing_produce::Progress| ControlFlow::Continue(());
     lapwing_produce::produce(history, producer.as_mut(), DriveOptions::new(topic), &SystemClock, on)?;
@@ -168,7 +154,7 @@ struct Live {
 }
 
 fn start_producer(
-    events: Telemetry,
+    events: Records,
     args: &DemoArgs,
     transports: &Transports,
     plan: &lapwing_pipeline::plan::Plan,
@@ -218,7 +204,7 @@ fn watch(
     let seconds = (now() - started) as f64 / 1e6;
     let status = running.window.status();
     let mut waits = 0;
-    while settled(status, tally.counts()) < produced.events && running.is_live() && waits < DRAIN_SECONDS * 10 {
+    while settled(status, &tally.counts()) < produced.events && running.is_live() && waits < DRAIN_SECONDS * 10 {
         running.wait_and_sample(Duration::from_millis(100));
         tally.advance()?;
         waits += 1;
@@ -228,17 +214,20 @@ fn watch(
     Ok(figures(status, &tally.counts(), seconds))
 }
 
-/// Live events that are accounted for.
-fn settled(status: &Status, counts: Counts) -> u64 {
-    counts.events() + get(&status.late) + status.dead_letters_total() + get(&status.filtered)
+/// Live records that are accounted for, and whose outcome was seen.
+fn settled(status: &Status, counts: &Counts) -> u64 {
+    let seen = if counts.is_of_events() { counts.all() } else { get(&status.processed) };
+    seen + get(&status.late) + status.dead_letters_total() + get(&status.filtered) + get(&status.left_out)
 }
 
 fn figures(status: &Status, counts: &Counts, seconds: f64) -> serde_json::Value {
     let quality: Quality = counts.quality();
+    let events = if counts.is_of_events() { counts.all() } else { get(&status.processed) };
     let latency = |q: f64| status.latency.quantile_millis(q);
     json!({
-        "events": counts.events(),
-        "events_per_second": (counts.events() as f64 / seconds).round(),
+        "events": events,
+        "events_per_second": (events as f64 / seconds).round(),
+        "judged": counts.all(),
         "alerts": status.alerts_total(),
         "precision": quality.precision,
         "recall": quality.recall,

@@ -2,19 +2,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lapwing_pipeline::settings::{Connect, EmbeddedLog, Overrides, Pipeline};
-use lapwing_produce::hosts_csv;
 
 use super::DemoArgs;
 use crate::failure::{Failure, IO, USAGE};
 use crate::load;
 
-/// The pipeline file that ships with the project; the demo runs it unchanged.
-const PIPELINE: &str = include_str!("../../../../pipelines/telemetry.toml");
-
 /// The folder of a demo: pipeline file, reference table, log, state, models.
 pub(super) struct Stage {
     folder: PathBuf,
     temporary: bool,
+    pipeline: &'static str,
 }
 
 impl Stage {
@@ -29,9 +26,11 @@ impl Stage {
             let text = format!("--data {}: the folder is not empty\nhint: name a new one", folder.display());
             return Err(Failure::new(USAGE, text));
         }
-        let stage = Self { folder, temporary };
-        stage.write("telemetry.toml", PIPELINE)?;
-        stage.write("reference/hosts.csv", &hosts_csv(args.seed, args.hosts))?;
+        // The demo runs the pipeline that ships with the project, unchanged.
+        let (pipeline, text) = args.scenario.pipeline();
+        let stage = Self { folder, temporary, pipeline };
+        stage.write(pipeline, text)?;
+        args.scenario.files(args).iter().try_for_each(|(name, text)| stage.write(name, text))?;
         Ok(stage)
     }
 
@@ -48,7 +47,7 @@ impl Stage {
             data_dir: Some(self.folder.clone()),
             ..Overrides::default()
         };
-        load::settings(&self.folder.join("telemetry.toml"), &overrides)
+        load::settings(&self.folder.join(self.pipeline), &overrides)
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), Failure> {

@@ -70,6 +70,7 @@ fn text(running: &Running, counts: &Counts, page: SocketAddr) -> String {
     let quality = counts.quality();
     let (anomalous, found) = counts.anomalous();
     let (normal, false_alarms) = counts.normal();
+    let unit = counts.unit();
     let latency = overview
         .latency_ms
         .map_or("none yet".to_owned(), |latency| format!("p50 {:.0} ms, p99 {:.0} ms", latency.p50, latency.p99));
@@ -77,14 +78,14 @@ fn text(running: &Running, counts: &Counts, page: SocketAddr) -> String {
         "Lapwing demo    model {}    page http://{page}\n\n\
          events      {:>9.0} /s    {} so far, {} waiting\n\
          alerts      {:>9}       event to alert: {latency}\n\
-         precision   {:>9.3}       {found} of {} flagged events are injected anomalies\n\
-         recall      {:>9.3}       of {anomalous} anomalous events among {normal} normal ones\n\
-         false alarm {:>9.5}       {false_alarms} normal events flagged; the pipeline tolerates a rate of 0.003\n\
+         precision   {:>9.3}       {found} of {} flagged {unit} are injected anomalies\n\
+         recall      {:>9.3}       of {anomalous} anomalous {unit} among {normal} normal ones\n\
+         false alarm {:>9.5}       {false_alarms} normal {unit} flagged\n\
          late {}, set aside {}\n\n\
          newest alerts\n",
         overview.model.as_deref().unwrap_or("none"),
         overview.events_per_second,
-        counts.events(),
+        get(&running.window.status().processed),
         overview.backlog_records,
         overview.alerts_total,
         quality.precision,

@@ -52,6 +52,10 @@ pub struct EvaluateArgs {
     /// An option of a detector, METHOD.OPTION=VALUE; may be repeated.
     #[arg(long, value_name = "SETTING")]
     pub set: Vec<String>,
+    /// What a detector reads if not everything, METHOD=COLUMN,COLUMN; a `*` at the end of a column stands for all that
+    /// begin so; may be repeated.
+    #[arg(long, value_name = "CHOICE")]
+    pub inputs: Vec<String>,
     /// Learn from the earlier rows and score the later ones: a share such as 0.7, or a time with --time.
     #[arg(long, value_name = "TIME_OR_SHARE")]
     pub split: Option<String>,
@@ -136,6 +140,7 @@ impl EvaluateArgs {
             roles: self.data.roles(),
             detectors: self.detector.clone(),
             settings: self.set.clone(),
+            inputs: self.inputs.clone(),
             split: self.split.clone(),
             alert_rate: self.alert_rate,
             seed: self.data.seed,

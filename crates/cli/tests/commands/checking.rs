@@ -43,11 +43,8 @@ fn the_shipped_pipeline_for_card_payments_is_without_fault() {
     let expected = [
         "name = \"transactions\"",
         "id = \"id\"",
-        "# detector burst (robust_zscore) reads:",
-        "#   payments_10m, payments_1h",
-        "# detector journey (robust_zscore) reads:",
-        "#   north_spread_3h, east_spread_3h, speed",
-        "# detector forest (isolation_forest) reads:",
+        "categories = \"reference/categories.csv\"",
+        "# detector behaviour (hbos) reads:",
         "# model: none yet; events are enriched and forwarded, none is scored",
     ];
     let mut lines = printed.lines();

@@ -70,6 +70,39 @@ fn transactions_are_payments_for_the_shipped_pipeline() {
 }
 
 #[test]
+fn logs_are_raw_lines_with_their_labels_aside() {
+    let world = World::new();
+    let pipeline = world.pipeline("first.toml", &Shape::embedded());
+    let scenario = ["produce", &pipeline, "--scenario", "logs", "--start", "2008-11-09T20:00:00Z", "--span", "20m"];
+    let to = ["--anomalies", "0.2", "--labels", "labels.csv", "--output", "hdfs.log"];
+    let said = world.lapwing(&[&scenario[..], &to].concat()).succeeded();
+    let log = std::fs::read_to_string(world.path("hdfs.log")).unwrap();
+    assert!(said.starts_with(&format!("{} events (", log.lines().count())), "{said}");
+    assert!(log.lines().all(|line| line.starts_with("081109 20") && line.contains("blk_")));
+    assert_eq!(log.lines().collect::<BTreeSet<_>>().len(), log.lines().count(), "each line comes once");
+    let labels = std::fs::read_to_string(world.path("labels.csv")).unwrap();
+    assert_eq!(labels.lines().next(), Some("block_id,label,type"));
+    let is_row = |row: &str| row.starts_with("blk_") && (row.ends_with(",0,") || row.contains(",1,"));
+    assert!(labels.lines().skip(1).all(is_row) && labels.contains(",1,lost_replica\n"), "{labels}");
+    let refused = world.lapwing(&["produce", &pipeline, "--labels", "labels.csv"]).failed(64);
+    assert!(refused.starts_with("error: --labels: only logs"), "{refused}");
+}
+
+#[test]
+fn raw_lines_go_into_the_topic_once_for_each_key_that_they_name() {
+    let world = World::new();
+    let pipeline = world.pipeline("first.toml", &Shape::embedded());
+    world.file("hdfs.log", "ask a to delete blk_1 blk_-2\nnothing\nServed block blk_3 to b\n");
+    let replay = ["produce", &pipeline, "--file", "hdfs.log", "--format", "lines", "--key-pattern", r"blk_-?\d+"];
+    let said = world.lapwing(&replay).failed(65);
+    assert!(said.starts_with("error: replay hdfs.log:2: no key: "), "{said}");
+    let said = world.lapwing(&[&replay[..], &["--skip-malformed"]].concat()).succeeded();
+    assert!(said.starts_with("3 events ("), "{said}");
+    let said = world.lapwing(&[&replay[..], &["--multiline-start", "^(ask|Served)"]].concat()).succeeded();
+    assert!(said.starts_with("3 events ("), "{said}");
+}
+
+#[test]
 fn topics_are_created_once_described_and_listed() {
     let world = World::new();
     let pipeline = world.pipeline("first.toml", &Shape::embedded());

@@ -24,8 +24,10 @@ fn state_is_listed_and_an_entity_is_looked_at() {
     let told = world.lapwing(&["state", "inspect", &pipeline, "host-0001", "--json"]).succeeded();
     let told: serde_json::Value = serde_json::from_str(told.trim()).unwrap();
     assert_eq!(told["entity"], "host-0001");
-    assert!(told["features"]["connections_1m"].is_number(), "{told}");
+    let connections = &told["features"]["connections_1m"];
+    assert_eq!(connections["value"], connections["samples"], "a count counts its samples: {told}");
     assert!(told["scored"].as_str().unwrap().contains("there is no model yet"), "{told}");
+    assert_eq!(told["model"], serde_json::Value::Null);
     let fault = world.lapwing(&["state", "inspect", &pipeline, "nobody"]).failed(65);
     assert!(fault.contains("nothing is remembered of `nobody`"), "{fault}");
 }
@@ -44,6 +46,25 @@ fn what_becomes_of_the_state_is_said_before_the_settings_are_used() {
     world.file("else.toml", text.replace("key = \"host_id\"", "key = \"uuid\""));
     let refused = world.lapwing(&["check", "else.toml", "--against-state"]).failed(65);
     assert!(refused.contains("the state of 4 partitions cannot be used"), "{refused}");
+}
+
+#[test]
+fn what_is_to_be_left_out_is_forgotten_with_the_next_start() {
+    let (world, pipeline) = with_state();
+    world.lapwing(&["state", "inspect", &pipeline, "host-0001"]).succeeded();
+    let interval =
+        "[[state.leave_out]]\nfrom = 1970-01-01T00:00:00Z\nto = 2100-01-01T00:00:00Z\nentity = \"host-0001\"\n";
+    let text = Shape::embedded().text().replace("[models]", &format!("{interval}\n[models]"));
+    world.file("without.toml", text);
+    let said = world.lapwing(&["check", "without.toml", "--against-state"]).failed(65);
+    assert!(said.contains("state of 4 partitions cannot be used"), "{said}");
+    world.lapwing(&["run", "without.toml", "--until-end", "--no-page"]).succeeded();
+    let kept = world.lapwing(&["check", "without.toml", "--against-state"]).succeeded();
+    assert!(kept.lines().last().unwrap().starts_with("# partition 3: kept from offset "), "{kept}");
+    let fault = world.lapwing(&["state", "inspect", "without.toml", "host-0001"]).failed(65);
+    assert!(fault.contains("nothing is remembered of `host-0001`"), "{fault}");
+    let other = world.lapwing(&["state", "inspect", "without.toml", "host-0002"]).succeeded();
+    assert!(other.contains("values seen") && other.contains("own past counts"), "{other}");
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod input;
 mod split;
 /// The thread that reads and decompresses ahead.
 mod reader;
+/// Lines that belong together.
+mod gather;
 /// The positions file, format 1.
 mod positions;
 /// An output record as one line of JSON.
@@ -26,6 +28,7 @@ mod sink;
 mod transport;
 
 pub use fault::FileError;
+pub use gather::Begins;
 pub use input::first_line;
 pub use options::{FileOptions, HEADER_OVERSIZE};
 pub use transport::FileTransport;

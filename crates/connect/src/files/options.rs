@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use super::gather::Begins;
+
 /// Header of a record that was longer than allowed: its original length in bytes, as a decimal number. The value holds
 /// only the beginning.
 pub const HEADER_OVERSIZE: &str = "lapwing.oversize";
@@ -19,6 +21,8 @@ pub struct FileOptions {
     pub csv_header: bool,
     /// Byte between two values of a CSV record.
     pub csv_delimiter: u8,
+    /// Where events have several lines: which lines begin one. The last event of a followed file comes with the next.
+    pub begins: Option<Begins>,
     /// Folder of the outputs; `-` is standard output; `None` for reading only.
     pub outputs: Option<PathBuf>,
     /// Whether to wait for more at the end of the inputs. They are then read side by side, otherwise one after another.

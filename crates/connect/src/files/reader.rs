@@ -9,6 +9,7 @@ use std::time::Duration;
 use lapwing_vocabulary::Offset;
 
 use super::fault::FileError;
+use super::gather::Gather;
 use super::input::{self, Packing, read_fault};
 use super::options::{FileOptions, is_standard};
 use super::split::{Chunk, Splitter};
@@ -106,6 +107,7 @@ impl Reader {
             stopped,
             bell,
             splitter,
+            gather: options.begins.clone().map(|begins| Gather::new(begins, options.record_bytes_max)),
             chunk: Chunk::default(),
             records: 0,
             taken: 0,
@@ -152,6 +154,7 @@ struct Work {
     bell: Arc<Bell>,
     // Changing.
     splitter: Splitter,
+    gather: Option<Gather>,
     chunk: Chunk,
     /// Records that were handed over or skipped.
     records: Offset,
@@ -182,6 +185,11 @@ impl Work {
                 Ok(0) => {
                     self.splitter.finish(&mut self.chunk);
                     self.hand_over()?;
+                    if let Some(gather) = &mut self.gather {
+                        let mut last = Chunk::default();
+                        gather.finish(&mut last);
+                        self.hand_over_records(last)?;
+                    }
                     return self.check_resumed();
                 }
                 Ok(read) => {
@@ -208,6 +216,13 @@ impl Work {
             self.send(Arrival::Header(chunk.record(0).0.to_vec()))?;
             chunk.drop_first(1);
         }
+        if let Some(gather) = &mut self.gather {
+            chunk = gather.gather(&chunk);
+        }
+        self.hand_over_records(chunk)
+    }
+
+    fn hand_over_records(&mut self, mut chunk: Chunk) -> Result<(), Stop> {
         let known = (self.from - self.records).clamp(0, chunk.len() as i64);
         self.records += chunk.len() as Offset;
         chunk.drop_first(known as usize);

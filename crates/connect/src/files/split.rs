@@ -36,6 +36,14 @@ impl Chunk {
         (&self.bytes[start..end], cut)
     }
 
+    /// Appends a record; an empty one is none.
+    pub(super) fn push(&mut self, record: &[u8], cut: Option<u64>) {
+        if !record.is_empty() {
+            self.bytes.extend_from_slice(record);
+            self.ends.push((self.bytes.len(), cut));
+        }
+    }
+
     pub(super) fn drop_first(&mut self, count: usize) {
         if count == 0 {
             return;
@@ -170,12 +178,12 @@ impl Splitter {
         if self.kept.is_empty() && self.length == 0 && fits {
             // The common case: the whole record lies in this piece.
             let record = self.trimmed(tail);
-            push(chunk, record, None);
+            chunk.push(record, None);
         } else {
             self.keep(tail);
             let cut = self.is_oversize().then_some(self.length);
             let record = self.trimmed(&self.kept);
-            push(chunk, record, cut);
+            chunk.push(record, cut);
         }
         self.first &= chunk.is_empty();
         self.kept.clear();
@@ -185,13 +193,6 @@ impl Splitter {
     fn trimmed<'a>(&self, record: &'a [u8]) -> &'a [u8] {
         let record = if self.first { record.strip_prefix(BYTE_ORDER_MARK).unwrap_or(record) } else { record };
         record.strip_suffix(b"\r").unwrap_or(record)
-    }
-}
-
-fn push(chunk: &mut Chunk, record: &[u8], cut: Option<u64>) {
-    if !record.is_empty() {
-        chunk.bytes.extend_from_slice(record);
-        chunk.ends.push((chunk.bytes.len(), cut));
     }
 }
 

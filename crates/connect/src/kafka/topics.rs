@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message;
 use rdkafka::metadata::Metadata;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use tracing::info;
 
 use super::context::{ConsumerSide, ProducerSide};
 use super::fault;
@@ -24,6 +25,9 @@ use super::transport::fetched;
 
 /// Group name of the reader. It is never joined and commits nothing; librdkafka assigns partitions only to a named one.
 const READER_GROUP: &str = "lapwing-reader";
+
+/// Between two looks at whether a transaction has ended.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// Settings of a topic that are always worth showing; others only where they were changed for it.
 const SHOWN: [&str; 6] = [
@@ -40,6 +44,8 @@ pub struct KafkaTopics {
     connection: KafkaConnection,
     admin: AdminClient<ProducerSide>,
     reader: BaseConsumer<ConsumerSide>,
+    /// Sees the end of the log where the reader sees the end of what is decided. Made when it is needed; reads nothing.
+    surveyor: Option<BaseConsumer<ConsumerSide>>,
 }
 
 impl KafkaTopics {
@@ -53,7 +59,7 @@ impl KafkaTopics {
             .consumer(READER_GROUP)?
             .create_with_context(ConsumerSide::default())
             .map_err(|error| configuration_fault(&error))?;
-        let topics = Self { connection, admin, reader };
+        let topics = Self { connection, admin, reader, surveyor: None };
         topics.metadata(None)?;
         Ok(topics)
     }
@@ -97,10 +103,20 @@ impl KafkaTopics {
         }
     }
 
+    /// First offset, and the end of what is decided: a reader of committed records sees no further.
     fn ends(&self, name: &str, partition: Partition) -> Result<(Offset, Offset), PortError> {
+        self.ends_for(&self.reader, name, partition)
+    }
+
+    fn ends_for(
+        &self,
+        client: &BaseConsumer<ConsumerSide>,
+        name: &str,
+        partition: Partition,
+    ) -> Result<(Offset, Offset), PortError> {
         let deadline = self.deadline();
         loop {
-            let error = match self.reader.fetch_watermarks(name, partition, deadline.for_one_call()) {
+            let error = match client.fetch_watermarks(name, partition, deadline.for_one_call()) {
                 Ok(ends) => return Ok(ends),
                 Err(error) => error,
             };
@@ -219,6 +235,42 @@ impl Topics for KafkaTopics {
         let mut names = names.map(String::from).collect::<Vec<_>>();
         names.sort();
         Ok(names)
+    }
+
+    /// A transaction is decided for a partition when the broker has written its end there, which comes after the commit
+    /// itself: positions may be known before the records that belong to them can be read. An open one of a worker that is
+    /// gone ends at the latest after `transaction.timeout.ms`.
+    fn settle(&mut self, name: &str, partition: Partition) -> Result<(), PortError> {
+        let surveyor = match self.surveyor.take() {
+            Some(surveyor) => surveyor,
+            None => {
+                let mut config = self.connection.consumer(READER_GROUP)?;
+                config.set("isolation.level", "read_uncommitted");
+                let made = config.create_with_context(ConsumerSide::default());
+                made.map_err(|error| configuration_fault(&error))?
+            }
+        };
+        let seen = self.ends_for(&surveyor, name, partition);
+        self.surveyor = Some(surveyor);
+        let (_, end) = seen?;
+        let deadline = self.deadline();
+        let mut told = false;
+        loop {
+            let (_, decided) = self.ends(name, partition)?;
+            if decided >= end {
+                return Ok(());
+            }
+            if deadline.passed() {
+                let seconds = deadline.span().as_secs_f64();
+                return Err(PortError::Unreachable(format!(
+                    "wait for open transactions in {name}[{partition}]: records {decided} to {end} are still undecided                      after {seconds:.1} s; see `kafka-transactions.sh find-hanging --topic {name}`"
+                )));
+            }
+            if !std::mem::replace(&mut told, true) {
+                info!(topic = name, partition, decided, end, "waits for the end of a transaction of another worker");
+            }
+            patience::pause(BETWEEN_LOOKS);
+        }
     }
 
     fn read(

@@ -14,6 +14,7 @@ use lapwing_vocabulary::{Epoch, Offset, OutputRecord, Partition, Polled, PortErr
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 /// One wait of a worker.
 pub(crate) const WAIT: Duration = Duration::from_millis(100);
@@ -256,5 +257,26 @@ pub(crate) fn operator<T: std::fmt::Debug>(result: Result<T, PortError>) -> Stri
     match result {
         Err(PortError::Operator(text)) => text,
         other => panic!("expected a text for the operator, got {other:?}"),
+    }
+}
+
+/// A transaction with one record in it, of a producer of its own.
+pub(crate) struct OpenTransaction(BaseProducer);
+
+impl OpenTransaction {
+    pub(crate) fn with(topic: &str, value: &str) -> Self {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", address()).set("transactional.id", format!("{topic}-{value}"));
+        let producer: BaseProducer = config.create().unwrap();
+        producer.init_transactions(WAIT * 100).unwrap();
+        producer.begin_transaction().unwrap();
+        producer.send(BaseRecord::<str, str>::to(topic).payload(value).partition(0)).unwrap();
+        producer.flush(WAIT * 100).unwrap();
+        Self(producer)
+    }
+
+    pub(crate) fn commit_after(self, span: Duration) {
+        std::thread::park_timeout(span);
+        self.0.commit_transaction(WAIT * 100).unwrap();
     }
 }

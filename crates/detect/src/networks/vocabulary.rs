@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::DetectError;
 use crate::matrix::Matrix;
 
-/// Most keys a network tells apart; rarer ones count as unknown.
+/// Most keys told apart; rarer ones count as unknown.
 pub const VOCABULARY_MAX: usize = 1024;
 /// Token of a place where no key is, as before the first event of an entity.
 pub const ABSENT: u32 = 0;
@@ -18,7 +18,7 @@ pub const FIRST_KEY: u32 = 3;
 /// Whole numbers up to this, and not all beyond it, are kept apart by single precision.
 const KEY_MAX: f32 = 16_777_216.0;
 
-/// The keys that a network knows. A key is a whole number: the id of a template, a status, a code.
+/// The keys that a detector knows. A key is a whole number: the id of a template, a status, a code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vocabulary {
     /// Ascending.
@@ -27,15 +27,15 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     /// Takes the most frequent keys of all columns, at most `limit`; of equally frequent ones the smaller.
-    /// Errors: `Setting` if a value is no key.
-    pub fn fit(rows: &Matrix, limit: usize) -> Result<Self, DetectError> {
+    /// Errors: `Setting` if a value is no key; it names the act.
+    pub fn fit(act: &str, rows: &Matrix, limit: usize) -> Result<Self, DetectError> {
         let mut counts: HashMap<u32, u64, FixedState> = HashMap::default();
         for (index, row) in rows.iter().enumerate() {
             for (column, value) in row.iter().enumerate().filter(|(_, value)| !value.is_nan()) {
                 if !is_key(*value) {
                     let text = format!(
-                        "train transformer: row {index}, column {column} holds {value}; keys are whole numbers up to \
-                         {KEY_MAX}: name the columns of a feature `sequence` over ids, not measured values"
+                        "{act}: row {index}, column {column} holds {value}; keys are whole numbers up to {KEY_MAX}: name \
+                         the columns of a sequence of ids, not measured values"
                     );
                     return Err(DetectError::Setting(text));
                 }
@@ -51,7 +51,7 @@ impl Vocabulary {
     }
 
     /// Refuses keys that could not be looked up; the text says what is wrong.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.keys.len() > VOCABULARY_MAX {
             return Err(format!("a vocabulary of {} keys, at most {VOCABULARY_MAX} are possible", self.keys.len()));
         }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn the_most_frequent_keys_get_tokens_and_all_others_one() {
         let rows = Matrix::from_rows(&[[7.0, 7.0, -0.0], [3.0, 3.0, 0.0], [9.0, f32::NAN, 7.0]]).unwrap();
-        let vocabulary = Vocabulary::fit(&rows, 3).unwrap();
+        let vocabulary = Vocabulary::fit("learn", &rows, 3).unwrap();
         assert_eq!(vocabulary.keys(), [0.0, 3.0, 7.0]);
         assert_eq!((vocabulary.tokens(), vocabulary.classes(), vocabulary.check()), (6, 4, Ok(())));
         let tokens = [0.0, -0.0, 7.0, 9.0, 3.5, f32::INFINITY, f32::NAN].map(|value| vocabulary.token(value));
@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn what_is_no_key_is_refused_with_its_place() {
         for value in [0.5, f32::INFINITY, 2.0 * KEY_MAX] {
-            let error = Vocabulary::fit(&Matrix::from_rows(&[[1.0, 2.0], [1.0, value]]).unwrap(), 10).unwrap_err();
+            let error =
+                Vocabulary::fit("learn", &Matrix::from_rows(&[[1.0, 2.0], [1.0, value]]).unwrap(), 10).unwrap_err();
             assert!(matches!(&error, DetectError::Setting(text) if text.contains("row 1, column 1")), "{error}");
         }
         for keys in [vec![2.0, 1.0], vec![1.0, 1.0], vec![0.5], vec![f32::NAN]] {

@@ -6,7 +6,8 @@
 //! told from the rest. If there are enough of both kinds, some rows are held back, and growing stops when their loss
 //! no longer falls.
 //!
-//! Sources: Friedman 2001; Chen, Guestrin 2016 (second order, L2); Ke et al. 2017 (leaf by leaf, histograms).
+//! Sources: Friedman 2001; Chen, Guestrin 2016 (second order, L2); Ke et al. 2017 (leaf by leaf, histograms); King, Zeng 2001
+//! (log odds of rows that were weighed).
 
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -178,7 +179,9 @@ impl GradientBoosting {
             rng,
         };
         let trees = boosting.run();
-        Ok(Self { base, trees: LinkedTrees::new(binned.width(), &trees)? })
+        // Rows that weigh more than they are raise the odds everywhere by as much; without it they are those of the rows.
+        let raised = weights[1].ln() - weights[0].ln();
+        Ok(Self { base: base - raised, trees: LinkedTrees::new(binned.width(), &trees)? })
     }
 
     /// Refuses trees that could not be scored; the text says what is wrong.
@@ -199,7 +202,7 @@ impl GradientBoosting {
         &self.trees
     }
 
-    /// Returns the log odds that each row is an anomaly.
+    /// Returns the log odds that each row is an anomaly, among rows mixed as those learned from, whatever they weighed.
     /// Shape: `rows` is n × d in the model's column order; result has n values. Errors: `WidthMismatch`.
     pub fn score(&self, rows: &Matrix) -> Result<Vec<f64>, DetectError> {
         let mut scores = self.trees.sum(rows)?;

@@ -50,7 +50,7 @@ fn little() -> Ensemble {
         method
     };
     let inputs = |method: &Method| match method {
-        Method::Transformer(_) => Inputs::Named(vec!["flag".into()]),
+        Method::Transformer(_) | Method::Transitions(_) => Inputs::Named(vec!["flag".into()]),
         _ => Inputs::All,
     };
     let member = |method: Method| MemberSpec { inputs: inputs(&method), ..member(method.name(), small(method)) };
@@ -142,8 +142,8 @@ fn an_artefact_cut_anywhere_is_refused() {
 #[test]
 fn a_changed_byte_is_refused_or_gives_an_ensemble_that_scores_and_explains() {
     let rows = Matrix::from_rows(&[[1.0, -1.0, 0.5, 1.0, 0.1, 0.0], [f32::NAN; WIDTH]]).unwrap();
-    let of_format_1 = std::fs::read(golden_files(1).0).unwrap();
-    for bytes in [little().to_bytes().unwrap(), of_format_1] {
+    let older = [1, 2].map(|format| std::fs::read(golden_files(format).0).unwrap());
+    for bytes in older.into_iter().chain([little().to_bytes().unwrap()]) {
         let (mut refused, mut accepted) = (0, 0);
         for place in (HEADER_BYTES..bytes.len()).step_by(stride(&bytes)) {
             for flip in [0x01, 0x80, 0xff] {
@@ -204,9 +204,11 @@ fn the_golden_file_of_each_format_scores_as_on_the_day_it_was_written() {
 }
 
 #[test]
-fn an_ensemble_of_format_1_is_written_in_the_newest_and_scores_the_same() {
-    let old = Ensemble::from_bytes(&std::fs::read(golden_files(1).0).unwrap()).unwrap();
-    let read = Ensemble::from_bytes(&old.to_bytes().unwrap()).unwrap();
-    assert_eq!(read, old);
-    assert_eq!(read.score(&golden_rows()).unwrap(), old.score(&golden_rows()).unwrap());
+fn an_ensemble_of_an_older_format_is_written_in_the_newest_and_scores_the_same() {
+    for format in 1..FORMAT {
+        let old = Ensemble::from_bytes(&std::fs::read(golden_files(format).0).unwrap()).unwrap();
+        let read = Ensemble::from_bytes(&old.to_bytes().unwrap()).unwrap();
+        assert_eq!(read, old);
+        assert_eq!(read.score(&golden_rows()).unwrap(), old.score(&golden_rows()).unwrap());
+    }
 }

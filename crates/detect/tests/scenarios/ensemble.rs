@@ -17,9 +17,9 @@ fn planted(column: usize, value: f32) -> [f32; WIDTH] {
     row
 }
 
-/// Methods that learn from rows of numbers alone.
+/// Methods that learn from rows of any numbers, by themselves.
 fn learning_here() -> impl Iterator<Item = Method> {
-    let elsewhere = ["surprise", "autoencoder", "transformer", "onnx"];
+    let elsewhere = ["surprise", "autoencoder", "transformer", "transitions", "onnx"];
     let here = move |method: &Method| !method.is_supervised() && !elsewhere.contains(&method.name());
     Method::all().into_iter().filter(here)
 }

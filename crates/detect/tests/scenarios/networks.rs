@@ -75,7 +75,7 @@ impl Outside for Drawn {
     }
 
     fn transformer(&self, rows: &Matrix, options: &TransformerOptions, seed: u64) -> Result<Transformer, DetectError> {
-        let vocabulary = Vocabulary::fit(rows, options.vocabulary)?;
+        let vocabulary = Vocabulary::fit("learn", rows, options.vocabulary)?;
         let weights = self.weights(&vocabulary, rows.width(), options, seed);
         Transformer::new(vocabulary, options, weights)
     }
@@ -197,7 +197,7 @@ fn an_autoencoder_scores_as_its_slow_twin() {
 #[test]
 fn a_transformer_scores_as_its_slow_twin_and_its_credits_sum_to_the_score() {
     let rows = sequences(21, 5, 9, 1);
-    let vocabulary = Vocabulary::fit(&rows, 7).unwrap();
+    let vocabulary = Vocabulary::fit("learn", &rows, 7).unwrap();
     for (masked_key, by_rank) in [(false, false), (false, true), (true, false), (true, true)] {
         let options = TransformerOptions { masked_key, by_rank, ..SMALL };
         let weights = Drawn { most: 0.6 }.weights(&vocabulary, 5, &options, 2);
@@ -274,7 +274,7 @@ fn parts_that_do_not_fit_are_refused() {
     assert!(refused(layer(6, 3), layer(3, 5)).contains("6 columns gives 5"));
     assert!(refused(layer(6, 6), vec![]).contains("0 layers"));
 
-    let vocabulary = Vocabulary::fit(&sequences(9, 4, 5, 1), VOCABULARY_MAX).unwrap();
+    let vocabulary = Vocabulary::fit("learn", &sequences(9, 4, 5, 1), VOCABULARY_MAX).unwrap();
     let weights = drawn.weights(&vocabulary, 4, &SMALL, 1);
     let refused = |change: &dyn Fn(&mut TransformerWeights)| {
         let mut weights = weights.clone();

@@ -168,6 +168,35 @@ fn boosting_begins_with_the_share_of_anomalies_and_stops_when_nothing_is_learned
 }
 
 #[test]
+fn what_supervised_scores_stand_for_is_the_share_of_anomalies_whatever_rows_weighed() {
+    // One in fifty where the column is 1, three in ten where it is 2.
+    let rows: Vec<[f32; 1]> = (0..4000).map(|row| [if row % 4 == 0 { 2.0 } else { 1.0 }]).collect();
+    let rows = Matrix::from_rows(&rows).unwrap();
+    let is_anomaly = |row: usize| if row.is_multiple_of(4) { row / 4 % 10 < 3 } else { row % 50 == 1 };
+    let labels: Vec<Label> =
+        (0..4000).map(|row| if is_anomaly(row) { Label::Anomaly } else { Label::Normal }).collect();
+    let share = |kind: f32| {
+        let anomalies = (0..4000).filter(|row| rows.row(*row)[0] == kind && is_anomaly(*row)).count();
+        anomalies as f64 / (0..4000).filter(|row| rows.row(*row)[0] == kind).count() as f64
+    };
+    let set = set(&rows, &labels, 1);
+    let close = |method: &Method, scores: Vec<f64>| {
+        for (row, kind) in [(0, 2.0), (1, 1.0)] {
+            let said = method.probability(scores[row]).unwrap();
+            assert!((said - share(kind)).abs() < 0.02, "{}: {said}, not {}", method.name(), share(kind));
+        }
+    };
+    for balanced in [false, true] {
+        let options = GradientBoostingOptions { balanced, rounds: 200, held_back: 0.0, ..BOOSTING };
+        let scores = GradientBoosting::fit(&set, &options, 1).unwrap().score(&rows).unwrap();
+        close(&Method::GradientBoosting(options), scores);
+    }
+    let options = RandomForestOptions { balanced: false, ..FOREST };
+    close(&Method::RandomForest(options), RandomForest::fit(&set, &options, 1).unwrap().score(&rows).unwrap());
+    assert_eq!(Method::RobustZscore.probability(0.9), None);
+}
+
+#[test]
 fn constant_missing_and_infinite_columns_do_no_harm() {
     let (rows, labels) = labelled(1000, 50, 1);
     let widened: Vec<Vec<f32>> = rows

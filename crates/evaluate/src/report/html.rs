@@ -6,7 +6,7 @@ use super::chart::{Axes, Band, Line, Scale};
 use super::text::verdict;
 use super::{DetectorReport, FIGURES, FUSED, Report, count, facts, share};
 use crate::bootstrap::Interval;
-use crate::threshold::Confusion;
+use crate::threshold::{Confusion, Flagged};
 
 /// Colours of lines; a further detector begins again with the first.
 const COLOURS: usize = 8;
@@ -55,8 +55,8 @@ fn headline(report: &Report) -> Markup {
         ("ROC AUC", share(fused.figures.roc_auc)),
         ("PR AUC", share(fused.figures.pr_auc)),
         ("recall at 1 % false alarms", share(fused.figures.tpr_at_fpr[2])),
-        ("precision at the threshold", share(fused.at_threshold.precision)),
-        ("recall at the threshold", share(fused.at_threshold.recall)),
+        ("precision at the threshold", share(fused.at_threshold.flagged.precision)),
+        ("recall at the threshold", share(fused.at_threshold.flagged.recall)),
     ];
     html! {
         p.lead {
@@ -164,7 +164,7 @@ fn curves(report: &Report) -> Markup {
 
 fn confusion(report: &Report) -> Markup {
     let at = &report.fused.at_threshold;
-    let Confusion { true_positives, false_positives, false_negatives, true_negatives } = at.confusion;
+    let Confusion { true_positives, false_positives, false_negatives, true_negatives } = at.flagged.confusion;
     html! {
         h2 { "At the threshold" }
         p.quiet {
@@ -179,22 +179,48 @@ fn confusion(report: &Report) -> Markup {
             }
         } }
         div.scroll { table {
-            thead { tr {
-                th { "detector" }
-                @for name in ["precision", "recall", "F1", "false positive rate", "flagged"] { th.number { (name) } }
-            } }
+            thead { (flagged_names()) }
             tbody {
                 @for detector in report.all() {
-                    @let at = &detector.at_threshold;
                     tr.fused[detector.name == FUSED] {
                         th scope="row" { (detector.name) }
-                        @for value in [at.precision, at.recall, at.f1] { td.number { (share(value)) } }
-                        td.number { (format!("{:.5}", at.false_positive_rate)) }
-                        td.number { (count(at.confusion.true_positives + at.confusion.false_positives)) }
+                        (flagged_values(&detector.at_threshold.flagged))
                     }
                 }
             }
         } }
+        @if report.at_probabilities().next().is_some() {
+            p.quiet { "Flagged from a probability on, as far as a detector learned any from labels:" }
+            div.scroll { table {
+                thead { (flagged_names()) }
+                tbody {
+                    @for (detector, at) in report.at_probabilities() {
+                        tr {
+                            th scope="row" { (detector) " from " (at.probability) }
+                            (flagged_values(&at.flagged))
+                        }
+                    }
+                }
+            } }
+        }
+    }
+}
+
+fn flagged_names() -> Markup {
+    html! {
+        tr {
+            th { "detector" }
+            @for name in ["precision", "recall", "F1", "false positive rate", "flagged"] { th.number { (name) } }
+        }
+    }
+}
+
+fn flagged_values(flagged: &Flagged) -> Markup {
+    let Confusion { true_positives, false_positives, .. } = flagged.confusion;
+    html! {
+        @for value in [flagged.precision, flagged.recall, flagged.f1] { td.number { (share(value)) } }
+        td.number { (format!("{:.5}", flagged.false_positive_rate)) }
+        td.number { (count(true_positives + false_positives)) }
     }
 }
 

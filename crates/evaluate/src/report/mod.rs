@@ -16,7 +16,7 @@ use crate::bootstrap::{Bands, Interval};
 use crate::importance::Importance;
 use crate::ranking::{Curves, Figures};
 use crate::spread::{Histogram, ReliabilityPoint};
-use crate::threshold::{AtThreshold, TypeRecall};
+use crate::threshold::{AtProbability, AtThreshold, TypeRecall};
 
 /// Name of all detectors together.
 pub(crate) const FUSED: &str = "fused";
@@ -110,6 +110,9 @@ pub struct DetectorReport {
     pub intervals: Option<[Interval; 5]>,
     /// How it fares at the alert rate.
     pub at_threshold: AtThreshold,
+    /// How it fares from given probabilities on; none where its scores stand for none.
+    #[serde(serialize_with = "by_probability", skip_serializing_if = "Vec::is_empty")]
+    pub at_probability: Vec<AtProbability>,
     /// Whether its tails are what they promise.
     pub reliability: Vec<ReliabilityPoint>,
     /// How its scores are spread.
@@ -153,6 +156,11 @@ impl Report {
         html::page(self)
     }
 
+    /// How detectors fare from given probabilities on: detector, probability, and what is flagged.
+    fn at_probabilities(&self) -> impl Iterator<Item = (&str, &AtProbability)> {
+        self.all().flat_map(|detector| detector.at_probability.iter().map(|at| (detector.name.as_str(), at)))
+    }
+
     /// Detectors, then the vote, then the fused score.
     fn all(&self) -> impl Iterator<Item = &DetectorReport> {
         self.detectors.iter().chain(&self.column_vote).chain([&self.fused])
@@ -165,6 +173,10 @@ fn by_name<S: Serializer>(detectors: &[DetectorReport], serializer: S) -> Result
 
 fn options_by_name<S: Serializer>(options: &[(String, OptionValue)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(options.iter().map(|(name, value)| (name, value)))
+}
+
+fn by_probability<S: Serializer>(found: &[AtProbability], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(found.iter().map(|at| (at.probability.to_string(), at)))
 }
 
 fn by_figure<S: Serializer>(intervals: &Option<[Interval; 5]>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,6 +3,7 @@ use std::fmt::Write;
 use super::{FIGURES, Report, count, facts, share};
 use crate::ablation::{Addition, Against, Verdict};
 use crate::bootstrap::Interval;
+use crate::threshold::{Confusion, Flagged};
 
 /// Most rows of a table on a terminal; the page and the JSON hold all.
 const LINES_MAX: usize = 30;
@@ -57,22 +58,22 @@ fn threshold(report: &Report, text: &mut String) {
     let header: String = names.iter().map(|name| format!(" {name:>10}")).collect();
     line(text, format_args!("\n{:<24}{header}", format!("at alert rate {}", report.setup.alert_rate)));
     for detector in report.all() {
-        let at = &detector.at_threshold;
-        let shares = [at.precision, at.recall, at.f1].map(share);
-        let counts = [
-            at.confusion.true_positives,
-            at.confusion.false_positives,
-            at.confusion.false_negatives,
-            at.confusion.true_negatives,
-        ];
-        let values: String = shares
-            .into_iter()
-            .chain([format!("{:.5}", at.false_positive_rate)])
-            .chain(counts.map(count))
-            .map(|value| format!(" {value:>10}"))
-            .collect();
-        line(text, format_args!("{:<24}{values}", detector.name));
+        line(text, format_args!("{:<24}{}", detector.name, values(&detector.at_threshold.flagged)));
     }
+    if report.at_probabilities().next().is_some() {
+        line(text, format_args!("\n{:<24}{header}", "at probability"));
+    }
+    for (detector, at) in report.at_probabilities() {
+        line(text, format_args!("{:<24}{}", format!("{detector} {}", at.probability), values(&at.flagged)));
+    }
+}
+
+fn values(flagged: &Flagged) -> String {
+    let shares = [flagged.precision, flagged.recall, flagged.f1].map(share);
+    let Confusion { true_positives, false_positives, false_negatives, true_negatives } = flagged.confusion;
+    let counts = [true_positives, false_positives, false_negatives, true_negatives].map(count);
+    let rate = format!("{:.5}", flagged.false_positive_rate);
+    shares.into_iter().chain([rate]).chain(counts).map(|value| format!(" {value:>10}")).collect()
 }
 
 fn types(report: &Report, text: &mut String) {

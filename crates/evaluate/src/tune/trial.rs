@@ -83,7 +83,7 @@ impl Rows {
             take_record_batch(&self.batch, &places).map_err(|error| EvaluateError::Data(error.to_string()))
         };
         let truths: Vec<Truth> = fold.learn.iter().map(|place| self.truths[*place]).collect();
-        let lesson = Lesson::new(&self.columns, &[take(&fold.learn)?], &truths)?;
+        let lesson = Lesson::new(&self.columns, &[take(&fold.learn)?], &truths, &[])?;
         let ensemble = lesson.fit(std::slice::from_ref(method), ALERT_RATE, options.seed)?;
         let scores = ensemble.score(&ensemble.columns().encode(&take(&fold.test)?)?)?;
         let anomalous: Vec<bool> =

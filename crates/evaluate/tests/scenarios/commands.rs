@@ -48,7 +48,7 @@ fn labels_are_not_looked_at_unless_rows_to_learn_from_are_apart() {
     let swapped = rows(800).replace(",normal\n", ",x\n").replace(",burst\n", ",normal\n").replace(",x\n", ",burst\n");
     let swapped = run(&options(&file(folder.path(), "swapped.csv", swapped))).unwrap();
     let sums = |report: &lapwing_evaluate::Report| {
-        let at = report.fused.at_threshold.confusion;
+        let at = report.fused.at_threshold.flagged.confusion;
         (at.true_positives + at.false_positives, at.false_negatives + at.true_negatives)
     };
     assert_eq!(sums(&told), sums(&swapped));
@@ -104,6 +104,28 @@ fn the_json_keeps_its_promised_names_and_the_page_stands_alone() {
     assert!(page.matches("<svg").count() >= 7 && page.matches("<svg").count() == page.matches("</svg>").count());
     let text = report.to_text();
     assert!(text.contains("what a detector adds") && text.contains("recall by type"), "{text}");
+}
+
+#[test]
+fn what_learned_from_labels_is_also_told_by_its_probability() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&file(folder.path(), "rows.csv", rows(2000)));
+    options.split = Some("0.5".to_owned());
+    options.detectors = "isolation_forest,random_forest,gradient_boosting".to_owned();
+    let report = run(&options).unwrap();
+    let json: Value = serde_json::from_str(&report.to_json()).unwrap();
+    for name in ["random_forest", "gradient_boosting"] {
+        let told = json["detectors"][name]["at_probability"].as_object().unwrap();
+        assert_eq!(told.keys().collect::<Vec<_>>(), ["0.5", "0.75"]);
+        // The kinds are planted far apart; boosting's few steps leave it less sure than the forest is.
+        assert!(told["0.5"]["f1"].as_f64().unwrap() > 0.9, "{name}: {told:?}");
+        let flagged = |at: &Value| at["confusion"]["true_positives"].as_u64().unwrap();
+        assert!(flagged(&told["0.5"]) >= flagged(&told["0.75"]));
+    }
+    assert!(json["fused"]["at_probability"].is_null());
+    assert!(json["detectors"]["isolation_forest"]["at_probability"].is_null());
+    assert!(report.to_text().contains("random_forest 0.75"));
+    assert!(report.to_html().contains("random_forest from 0.75"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use lapwing_evaluate::bootstrap::{Bands, Resamples, quantile_of};
 use lapwing_evaluate::ranking::{FALSE_POSITIVE_RATES, Ranking};
 use lapwing_evaluate::spread::{histogram, reliability};
-use lapwing_evaluate::threshold::AtThreshold;
+use lapwing_evaluate::threshold::{AtProbability, AtThreshold};
 use proptest::prelude::*;
 
 /// All pairs of an anomaly and a normal row, ties counted half.
@@ -192,14 +192,23 @@ fn quantiles_lie_between_neighbours() {
 fn precision_and_recall_follow_from_the_counts() {
     let tail = [0.001, 0.003, 0.2, 0.002, 0.5, 0.9];
     let anomalous = [true, false, true, true, false, false];
-    let at = AtThreshold::of(&tail, &anomalous, 0.003);
+    let at = AtThreshold::of(&tail, &anomalous, 0.003).flagged;
     let counts = at.confusion;
     assert_eq!((counts.true_positives, counts.false_positives), (2, 1));
     assert_eq!((counts.false_negatives, counts.true_negatives), (1, 2));
     assert_eq!((at.precision, at.recall, at.f1), (2.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0));
     assert_eq!(at.false_positive_rate, 1.0 / 3.0);
-    let none = AtThreshold::of(&tail, &anomalous, 1e-9);
+    let none = AtThreshold::of(&tail, &anomalous, 1e-9).flagged;
     assert_eq!((none.precision, none.recall, none.f1), (0.0, 0.0, 0.0));
+}
+
+#[test]
+fn a_probability_is_reached_where_it_is_met_exactly() {
+    let at = AtProbability::each(&[0.75, 0.74, 0.5, 0.49, f64::NAN], &[true, false, true, true, false]);
+    let counts = |place: usize| (at[place].probability, at[place].flagged.confusion);
+    let (half, three_to_one) = (counts(0), counts(1));
+    assert_eq!((half.0, half.1.true_positives, half.1.false_positives), (0.5, 2, 1));
+    assert_eq!((three_to_one.0, three_to_one.1.true_positives, three_to_one.1.false_positives), (0.75, 1, 0));
 }
 
 #[test]

@@ -44,6 +44,7 @@ pub fn options(data: &Path) -> Options {
         roles: Roles { label: "label".to_owned(), exclude: vec!["when".to_owned()], ..Roles::default() },
         detectors: "default".to_owned(),
         settings: vec!["isolation_forest.trees=20".to_owned()],
+        inputs: vec![],
         split: None,
         alert_rate: 0.05,
         seed: 1,

@@ -149,6 +149,15 @@ impl Accumulator {
         }
     }
 
+    /// How many values it has taken; `None` if it does not count them.
+    pub(crate) fn number(self, words: &[f64]) -> Option<f64> {
+        match self {
+            Self::Count | Self::Average | Self::Moments => Some(words[0]),
+            Self::Quantiles => Some(quantiles::number(words)),
+            Self::Sum | Self::Minimum | Self::Maximum | Self::Distinct | Self::Categories => None,
+        }
+    }
+
     /// Takes in everything that another of the same kind remembers.
     #[inline]
     pub(crate) fn merge(self, words: &mut [f64], other: &[f64]) {

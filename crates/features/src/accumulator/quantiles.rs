@@ -239,7 +239,7 @@ pub(crate) fn quartiles(words: &[f64]) -> Option<[f64; 3]> {
 }
 
 /// Number of values.
-fn number(words: &[f64]) -> f64 {
+pub(super) fn number(words: &[f64]) -> f64 {
     let pair = |word: &f64| (word.to_bits() & 0xffff_ffff) + (word.to_bits() >> 32);
     words[ZEROS] + words[..COUNTER_WORDS].iter().map(pair).sum::<u64>() as f64
 }

@@ -16,6 +16,7 @@
 //! ```
 
 use crate::accumulator::usable;
+use crate::behind::Behind;
 use crate::spec::CORRELATION_PANES_MIN;
 
 /// A standard deviation below this part of the largest sum is rounding.
@@ -68,6 +69,13 @@ impl Correlation {
         for output in &self.outputs {
             out[*output] = correlation;
         }
+    }
+
+    /// What stands behind it: the complete panes since the entity's first event.
+    pub(crate) fn behind(&self, own: &[f64]) -> Behind {
+        let complete = if own[1].is_nan() { 0.0 } else { (own[0] - own[1]).clamp(0.0, self.panes as f64) };
+        let panes = Some((complete as usize, self.panes));
+        Behind { samples: Some(complete), needed: CORRELATION_PANES_MIN as f64, panes, ..Behind::default() }
     }
 
     fn slot(&self, pane: f64) -> usize {

@@ -5,6 +5,7 @@
 //! ```
 
 use crate::accumulator::usable;
+use crate::behind::Behind;
 use crate::decay::decay;
 
 /// The mean of a column's values so far, this event's among them, a value's weight falling to 1/e per `length_micros`
@@ -29,6 +30,18 @@ impl Ewma {
 
     pub(crate) fn clear(&self, own: &mut [f64], _group: &mut [f64]) {
         own[..self.entity_words()].fill(0.0);
+    }
+
+    /// The mean so far; `None` of no values.
+    pub(crate) fn mean(&self, own: &[f64]) -> Option<f64> {
+        (own[0] > 0.0).then_some(own[1])
+    }
+
+    /// What stands behind it: the weight of its values.
+    pub(crate) fn behind(&self, own: &[f64], now: i64) -> Behind {
+        let age = (now as f64 - own[2]).max(0.0) / self.length_micros as f64;
+        let newest = if own[0] > 0.0 { own[2] } else { f64::NAN };
+        Behind::past(newest, own[0] * decay(age), 0.0)
     }
 
     /// Takes the value in and writes the mean.

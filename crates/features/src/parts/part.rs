@@ -9,6 +9,7 @@ use super::seasonal::Seasonal;
 use super::sequence::Sequence;
 use super::surprise::{Surprise, UsualBy};
 use crate::baseline::Baseline;
+use crate::behind::Behind;
 use crate::input::Input;
 use crate::spec::{FeatureSpec, Learn, Measure, Over, quoted};
 
@@ -151,6 +152,43 @@ impl Part {
     /// Makes it remember nothing.
     pub(crate) fn clear(&self, own: &mut [f64], group: &mut [f64]) {
         each!(self, part => part.clear(own, group));
+    }
+
+    /// What stands behind its features at a moment. `common` are the words that entities share, where they are known.
+    pub(crate) fn behind(&self, own: &[f64], common: Option<&[f64]>, now: i64) -> Behind {
+        match self {
+            Self::Previous(part) => part.behind(own),
+            Self::Sequence(part) => part.behind(own),
+            Self::Geo(_) => Behind::past(own[0], f64::from(u8::from(!own[0].is_nan())), 1.0),
+            Self::FirstSeen(_) => Behind::default(),
+            Self::Rarity(part) => part.behind(own, now),
+            Self::Ewma(part) => part.behind(own, now),
+            Self::RobustBaseline(part) => part.behind(own, common, now),
+            Self::Seasonal(part) => part.behind(own, common, now),
+            Self::Surprise(part) => part.behind(own, common, now),
+            Self::Correlation(part) => part.behind(own),
+        }
+    }
+
+    /// Each of its columns, with its value where that exists without an event.
+    pub(crate) fn known(&self, own: &[f64]) -> Vec<(usize, Option<f64>)> {
+        let value = if let Self::Ewma(part) = self { part.mean(own) } else { None };
+        self.outputs().into_iter().map(|output| (output, value)).collect()
+    }
+
+    fn outputs(&self) -> Vec<usize> {
+        match self {
+            Self::Previous(part) => part.outputs.iter().map(|(_, output)| *output).collect(),
+            Self::Sequence(part) => part.outputs.iter().flat_map(|first| *first..first + part.length).collect(),
+            Self::Geo(part) => [&part.distance_outputs[..], &part.speed_outputs[..]].concat(),
+            Self::FirstSeen(part) => part.outputs.clone(),
+            Self::Rarity(part) => part.outputs.clone(),
+            Self::Ewma(part) => part.outputs.clone(),
+            Self::RobustBaseline(part) => part.outputs.clone(),
+            Self::Seasonal(part) => part.outputs.clone(),
+            Self::Surprise(part) => part.outputs.clone(),
+            Self::Correlation(part) => part.outputs.clone(),
+        }
     }
 
     /// Takes one event and writes the features. Apart, so that a graph without parts keeps a small loop.

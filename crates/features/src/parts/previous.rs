@@ -7,6 +7,7 @@
 
 use super::MICROS_PER_SECOND;
 use crate::accumulator::usable;
+use crate::behind::Behind;
 
 /// What is told of the value before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,19 @@ impl Previous {
 
     pub(crate) fn clear(&self, own: &mut [f64], _group: &mut [f64]) {
         own[..self.entity_words()].fill(f64::NAN);
+    }
+
+    /// What stands behind it.
+    pub(crate) fn behind(&self, own: &[f64]) -> Behind {
+        let is_third = |(reading, _): &(Reading, usize)| *reading == Reading::Acceleration;
+        let needed = if self.outputs.iter().all(is_third) { 2.0 } else { 1.0 };
+        // How many values there were is not kept; a velocity follows from two.
+        let samples = match own {
+            [newest, ..] if newest.is_nan() => 0.0,
+            [_, _, velocity] if !velocity.is_nan() => 2.0,
+            _ => 1.0,
+        };
+        Behind::past(own[0], samples, needed)
     }
 
     /// Compares the event's value with the last one, then takes it in. For an event without a value `Last` and

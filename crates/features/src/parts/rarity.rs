@@ -19,6 +19,7 @@
 
 use super::packing::{pack, unpack};
 use crate::accumulator::usable;
+use crate::behind::Behind;
 use crate::decay::decay;
 use crate::hash::spread;
 
@@ -48,6 +49,14 @@ impl Rarity {
     pub(crate) fn clear(&self, own: &mut [f64], _group: &mut [f64]) {
         own[..self.entity_words()].fill(0.0);
         own[0] = f64::NAN;
+    }
+
+    /// What stands behind it: the weight of the values counted.
+    pub(crate) fn behind(&self, own: &[f64], now: i64) -> Behind {
+        let age = (now as f64).max(own[1]) - own[0];
+        let samples = if own[0].is_nan() { 0.0 } else { own[2] * decay(age / self.length_micros as f64) };
+        let newest = if own[0].is_nan() { f64::NAN } else { own[1] };
+        Behind::past(newest, samples, 0.0)
     }
 
     /// Judges the event's value by the past, then takes it in.

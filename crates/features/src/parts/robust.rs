@@ -29,6 +29,7 @@
 
 use crate::accumulator::usable;
 use crate::baseline::{DEVIATION_RELATIVE_MIN, KNOWN_WEIGHT, OWN_WEIGHT, PRIOR_WEIGHT, standardise_by};
+use crate::behind::{Behind, Level};
 use crate::decay::decay;
 
 /// Standard deviations per MAD of normal values: 1 / Φ⁻¹(3/4).
@@ -88,6 +89,22 @@ impl RobustBaseline {
         }
     }
 
+    /// What stands behind it, given the words of all where they are known.
+    pub(crate) fn behind(&self, own: &[f64], group: Option<&[f64]>, now: i64) -> Behind {
+        let load = |words: &[f64]| Tracker::load(words, now as f64, self.length_micros as f64);
+        let (own_now, all) = (load(own), group.map(load));
+        let known = all.as_ref().is_none_or(|all| all.usual().is_some());
+        Behind {
+            samples: Some(own_now.weight),
+            usual: own_now.level(),
+            usual_of_all: all.as_ref().and_then(Tracker::level),
+            own_share: known.then(|| own_now.own_share()),
+            newest: (own[4] > 0.0).then_some(own[3]),
+            alone: Some(OWN_WEIGHT),
+            ..Behind::default()
+        }
+    }
+
     fn judge_and_take(&self, own: &mut [f64], group: &mut [f64], time: f64, value: f64) -> f64 {
         let length = self.length_micros as f64;
         let mut tracker = Tracker::load(own, time, length);
@@ -132,6 +149,24 @@ impl Tracker {
         (self.kept as f64 >= KNOWN_WEIGHT).then_some(self.usual)
     }
 
+    /// What it says by itself, for people to look at.
+    fn level(&self) -> Option<Level> {
+        let Usual { median, mad } = self.usual;
+        (self.kept > 0).then_some(Level { mean: median, spread: DEVIATIONS_PER_MAD * mad, weight: self.weight })
+    }
+
+    /// The part of these values in what is usual, that of the peers being the rest.
+    fn own_share(&self) -> f64 {
+        if self.kept < START {
+            return 0.0;
+        }
+        if self.weight >= OWN_WEIGHT {
+            return 1.0;
+        }
+        let fading = 1.0 - self.weight / OWN_WEIGHT;
+        self.weight / (self.weight + PRIOR_WEIGHT * fading * fading)
+    }
+
     /// What is usual for this entity, given its peers.
     fn with_prior(&self, prior: Option<Usual>) -> Option<Usual> {
         let Some(prior) = prior else { return self.usual() };
@@ -141,8 +176,7 @@ impl Tracker {
         if self.weight >= OWN_WEIGHT {
             return Some(self.usual);
         }
-        let fading = 1.0 - self.weight / OWN_WEIGHT;
-        let own = self.weight / (self.weight + PRIOR_WEIGHT * fading * fading);
+        let own = self.own_share();
         let apart = (self.usual.median - prior.median) / DEVIATIONS_PER_MAD;
         let within = own * self.usual.mad * self.usual.mad + (1.0 - own) * prior.mad * prior.mad;
         Some(Usual {

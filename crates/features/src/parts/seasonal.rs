@@ -20,6 +20,7 @@ use super::packing::{pack, unpack};
 use super::rarity::LANDMARK_AGE_MAX;
 use crate::accumulator::usable;
 use crate::baseline::{BASELINE_WORDS, Decaying, KNOWN_WEIGHT, Usual, standardise};
+use crate::behind::Behind;
 use crate::decay::decay;
 use crate::spec::Season;
 use lapwing_vocabulary::time::HOUR;
@@ -71,13 +72,30 @@ impl Seasonal {
         }
     }
 
+    /// What stands behind it at this hour, given the words of all where they are known. The weight, mean and spread are
+    /// those of the hour; what an entity has too little of there comes from its overall baseline and then from all.
+    pub(crate) fn behind(&self, own: &[f64], group: Option<&[f64]>, now: i64) -> Behind {
+        let load_at = |words: &[f64]| Decaying::load(words, now as f64, self.length_micros as f64);
+        let mut words = own.to_vec();
+        let overall = load_at(&words);
+        let decayed = self.landmark_to(&mut words, overall);
+        let bucket = load(&words[self.bucket_at(now)..], overall, decayed);
+        let newest = (own[0] > 0.0).then_some(own[3]);
+        Behind { newest, ..bucket.behind(group.map(load_at)) }
+    }
+
+    /// Where the words of an hour begin.
+    fn bucket_at(&self, time: i64) -> usize {
+        let hour = time.div_euclid(HOUR).rem_euclid(hours(self.season) as i64) as usize;
+        HEAD + BUCKET_WORDS * hour
+    }
+
     pub(super) fn judge_and_take(&self, own: &mut [f64], group: &mut [f64], time: i64, value: f64) -> f64 {
         let length = self.length_micros as f64;
         let all = Decaying::load(group, time as f64, length);
         let overall = Decaying::load(own, time as f64, length);
-        let hour = time.div_euclid(HOUR).rem_euclid(hours(self.season) as i64) as usize;
         let now = self.landmark_to(own, overall);
-        let at = HEAD + BUCKET_WORDS * hour;
+        let at = self.bucket_at(time);
         let bucket = load(&own[at..], overall, now);
         if all.weight < KNOWN_WEIGHT {
             all.take(value, group);

@@ -5,6 +5,7 @@
 //! ```
 
 use crate::accumulator::usable;
+use crate::behind::Behind;
 use crate::spec::SEQUENCE_LENGTH_MAX;
 
 /// The last `length` values of a column before this event, newest first. Null values are no part of it. Events behind
@@ -37,6 +38,12 @@ impl Sequence {
     pub(crate) fn clear(&self, own: &mut [f64], _group: &mut [f64]) {
         own[..self.entity_words()].fill(f64::NAN);
         own[1] = 0.0;
+    }
+
+    /// What stands behind it: how many of its slots are filled.
+    pub(crate) fn behind(&self, own: &[f64]) -> Behind {
+        let filled = own[HEAD..self.entity_words()].iter().filter(|value| !value.is_nan()).count();
+        Behind::past(own[0], filled as f64, self.slots() as f64)
     }
 
     /// Writes the values before this event's, then takes it in.

@@ -22,6 +22,7 @@ use super::rarity::{LANDMARK_AGE_MAX, scale};
 use super::seasonal::Seasonal;
 use crate::accumulator::usable;
 use crate::baseline::{BASELINE_WORDS, Baseline, KNOWN_WEIGHT};
+use crate::behind::Behind;
 use crate::decay::decay;
 
 const BUCKETS: usize = 40;
@@ -86,6 +87,18 @@ impl Surprise {
         for output in &self.outputs {
             out[*output] = bits;
         }
+    }
+
+    /// What stands behind it: what deviations are measured from, and the weight of those counted.
+    pub(crate) fn behind(&self, own: &[f64], group: Option<&[f64]>, now: i64) -> Behind {
+        let (usual, tail) = own.split_at(self.usual.words());
+        let behind = match &self.usual {
+            UsualBy::Baseline(baseline) => baseline.behind(usual, group, now),
+            UsualBy::Season(seasonal) => seasonal.behind(usual, group, now),
+        };
+        let age = ((now as f64).max(tail[1]) - tail[0]) / self.length_micros as f64;
+        let counted = if tail[0].is_nan() { 0.0 } else { tail[2] * decay(age) };
+        Behind { samples: Some(counted), ..behind }
     }
 
     fn judge_and_take(&self, own: &mut [f64], group: &mut [f64], time: i64, value: f64) -> f64 {

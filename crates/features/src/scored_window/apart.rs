@@ -2,9 +2,9 @@
 //! carried out, and what follows from it is told.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use lapwing_vocabulary::EventTime;
 
 use super::layout::Layout;
@@ -15,7 +15,7 @@ use super::timers::{Timer, Timers, Truth};
 use super::totals::Totals;
 
 /// Entities by key. The hash is the same in each run; no order of the map shows anywhere.
-pub(super) type ByKey<T> = HashMap<Arc<str>, T, BuildHasherDefault<DefaultHasher>>;
+pub(super) type ByKey<T> = HashMap<Arc<str>, T, FixedState>;
 
 /// The windows of one entity, ordered by their starts.
 #[derive(Clone, Debug)]
@@ -24,13 +24,14 @@ pub(super) struct Entity {
     pub(super) windows: VecDeque<Window>,
 }
 
-/// What is due of all windows, and how many there are.
+/// What is due of all windows, how many there are, and how many closed without a row.
 #[derive(Clone, Debug, Default)]
 struct Agenda {
     closing: Timers,
     expiring: Timers,
     early: Timers,
     windows: usize,
+    small: u64,
 }
 
 /// All windows of a partition that lie apart.
@@ -56,6 +57,11 @@ impl Window {
         Self { start, last: time, phase: Phase::Open, rows: 0, told: None, early_due: None, totals }
     }
 
+    /// Whether it has too few events for a row. Of what was told once, changes are told too.
+    fn is_small(&self, rules: &Rules) -> bool {
+        self.rows == 0 && self.totals.events < rules.events_min
+    }
+
     /// Makes the next row.
     fn tell(&mut self, key: &str, end: i64, cause: Cause, layout: &Layout) -> Closed {
         let values = self.totals.values(layout);
@@ -70,7 +76,7 @@ impl Window {
     fn withdraw(&mut self, key: &str, end: i64, layout: &Layout) -> Option<Closed> {
         let told = self.told.take()?;
         let mut row = self.row(key, end, Cause::Amended, 0, Totals::new(layout).values(layout), Some(told));
-        row.offsets = Vec::new();
+        (row.offsets, row.texts) = (Vec::new(), Vec::new());
         (self.rows, self.phase) = (0, Phase::Open);
         Some(row)
     }
@@ -96,13 +102,14 @@ impl Window {
             last_offset: offsets.last().copied().unwrap_or_default(),
             offsets,
             values,
+            texts: self.totals.texts(),
             before: told.map(<[f64]>::into_vec),
         }
     }
 
     /// Why a row comes now that the window has ended.
     fn cause_at_end(&self) -> Cause {
-        if self.phase == Phase::Open { Cause::Final } else { Cause::Amended }
+        if self.phase == Phase::Open || self.rows == 0 { Cause::Final } else { Cause::Amended }
     }
 }
 
@@ -131,14 +138,14 @@ impl Entity {
             }
         };
         let window = &mut self.windows[at];
-        let mut amended = window.phase != Phase::Open;
+        let mut amended = window.was_told();
         let moved = event.time < window.start;
         if moved {
             out.extend(window.withdraw(&self.key, cut.end(window.start, window.last), &rules.layout));
             window.start = event.time;
         }
         window.last = window.last.max(event.time);
-        window.totals.add(&rules.layout, event.time, event.offset, event.inputs);
+        window.totals.add(&rules.layout, event);
         amended |= self.join_next(at, cut, &rules.layout, agenda, out);
         self.settle(at, is_new || moved, (cut, rules), agenda, (event.time, watermark), out);
         Placement::Taken { amended }
@@ -150,7 +157,7 @@ impl Entity {
         while at + 1 < self.windows.len() && cut.joins(&self.windows[at], &self.windows[at + 1]) {
             let Some(mut next) = self.windows.remove(at + 1) else { break };
             agenda.windows -= 1;
-            amended |= next.phase != Phase::Open;
+            amended |= next.was_told();
             out.extend(next.withdraw(&self.key, cut.end(next.start, next.last), layout));
             let window = &mut self.windows[at];
             window.last = window.last.max(next.last);
@@ -182,12 +189,13 @@ impl Entity {
         }
         let reopened = window.phase == Phase::Told;
         if reopened {
-            window.phase = Phase::Reopened;
+            // Of one that gave no row there is nothing to amend.
+            window.phase = if window.rows > 0 { Phase::Reopened } else { Phase::Open };
         }
         if is_new || reopened {
             agenda.closing.push(end, &self.key, window.start);
         }
-        let Some(early) = rules.early else { return };
+        let Some(early) = rules.early.filter(|_| !window.is_small(rules)) else { return };
         let known = window.early_due.is_some();
         let due = *window.early_due.get_or_insert(watermark.unwrap_or(time).saturating_add(early));
         if !known || is_new {
@@ -195,7 +203,7 @@ impl Entity {
         }
     }
 
-    /// Tells a window that has ended, and keeps it to be amended.
+    /// Tells a window that has ended, unless it has too few events, and keeps it to be amended.
     fn close(
         &mut self,
         at: usize,
@@ -206,7 +214,11 @@ impl Entity {
         out: &mut Vec<Closed>,
     ) {
         let window = &mut self.windows[at];
-        out.push(window.tell(&self.key, end, window.cause_at_end(), &rules.layout));
+        if window.is_small(rules) {
+            agenda.small += 1;
+        } else {
+            out.push(window.tell(&self.key, end, window.cause_at_end(), &rules.layout));
+        }
         if !cut.keeps() {
             self.windows.remove(at);
             agenda.windows -= 1;
@@ -239,8 +251,9 @@ impl Apart {
     }
 
     /// Takes entities whose windows are in order, and notes what is due.
-    pub(super) fn restore(cut: Cut, rules: &Rules, entities: Vec<Entity>) -> Self {
+    pub(super) fn restore(cut: Cut, rules: &Rules, entities: Vec<Entity>, small: u64) -> Self {
         let mut apart = Self::new(cut);
+        apart.agenda.small = small;
         apart.entities = entities.into_iter().map(|entity| (Arc::clone(&entity.key), entity)).collect();
         apart.agenda.windows = apart.entities.values().map(|entity| entity.windows.len()).sum();
         apart.note_all(rules);
@@ -323,8 +336,12 @@ impl Apart {
             let entity = entities.get_mut(&timer.key).expect(HOLDS);
             let at = entity.find(timer.start).expect(HOLDS);
             let window = &mut entity.windows[at];
-            let end = cut.end(window.start, window.last);
-            out.push(window.tell(&entity.key, end, Cause::Early, &rules.layout));
+            window.early_due = None;
+            // The fewest events may have been others when it became due.
+            if !window.is_small(rules) {
+                let end = cut.end(window.start, window.last);
+                out.push(window.tell(&entity.key, end, Cause::Early, &rules.layout));
+            }
         }
         if agenda.closing.len() + agenda.expiring.len() + agenda.early.len() > 8 * agenda.windows + 1024 {
             self.note_all(rules);
@@ -357,7 +374,11 @@ impl Apart {
             let entity = entities.get_mut(&timer.key).expect(HOLDS);
             let at = entity.find(timer.start).expect(HOLDS);
             let window = &mut entity.windows[at];
-            out.push(window.tell(&entity.key, timer.time, window.cause_at_end(), &rules.layout));
+            if window.is_small(rules) {
+                agenda.small += 1;
+            } else {
+                out.push(window.tell(&entity.key, timer.time, window.cause_at_end(), &rules.layout));
+            }
             forget(entities, agenda, &timer);
             made.forced += 1;
         }
@@ -374,6 +395,11 @@ impl Apart {
 
     pub(super) fn len(&self) -> usize {
         self.agenda.windows
+    }
+
+    /// Number of times that a row was left out for want of events.
+    pub(super) fn small(&self) -> u64 {
+        self.agenda.small
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

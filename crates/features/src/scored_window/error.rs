@@ -73,11 +73,77 @@ pub enum ScoredWindowError {
         name: String,
     },
     /// A measure that needs a column has none.
-    #[error("window: `{name}`: `{measure}` needs a column; name one (only `count` works without, and counts events)")]
+    #[error(
+        "window: `{name}`: `{measure}` needs a column; name one (only `count` and `span` work without, of all events)"
+    )]
     MissingColumn {
         /// The name.
         name: String,
         /// The measure.
         measure: &'static str,
+    },
+    /// Too few or too many labels of counts.
+    #[error("window: `{name}`: `counts` has {labels} labels; give 1 to {most}, one for each of the codes 1, 2, …")]
+    Labels {
+        /// The name.
+        name: String,
+        /// Labels given.
+        labels: usize,
+        /// The most allowed.
+        most: usize,
+    },
+    /// A label without a text.
+    #[error("window: `{name}`: the label of code {code} is empty; give it one")]
+    EmptyLabel {
+        /// The name.
+        name: String,
+        /// Place in the list, from 1.
+        code: usize,
+    },
+    /// A sequence of no or too many values.
+    #[error("window: `{name}`: a `sequence` of length {length} is not possible; choose 1 to {most}")]
+    SequenceLength {
+        /// The name.
+        name: String,
+        /// The length asked for.
+        length: usize,
+        /// The most allowed.
+        most: usize,
+    },
+    /// A part of another measure.
+    #[error(
+        "window: `{name}`: {what} does nothing for `{measure}`; leave it out (`counts` has labels, `sequence` a length)"
+    )]
+    Stray {
+        /// The name.
+        name: String,
+        /// The measure.
+        measure: &'static str,
+        /// What does not belong there.
+        what: &'static str,
+    },
+    /// Windows without events, which are none.
+    #[error("window: min_events = 0 is not possible; a window has at least one event: choose 1 or more")]
+    EventsMinZero,
+    /// Full windows would be too small.
+    #[error(
+        "window: min_events = {events_min} is more than the {events} events that fill a window, so none would give a \
+         row; choose at most {events}"
+    )]
+    EventsMinAboveCount {
+        /// The smallest number of events asked for.
+        events_min: u64,
+        /// The events that fill a window.
+        events: u64,
+    },
+    /// No or too many texts, or too long ones.
+    #[error("window: texts: {what} = {given} is not possible; choose 1 to {most}")]
+    Texts {
+        /// The setting.
+        what: &'static str,
+        /// The number asked for.
+        given: usize,
+        /// The most allowed.
+        most: usize,
     },
 }

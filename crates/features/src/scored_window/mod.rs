@@ -17,6 +17,8 @@
 //! **Cost.** An event touches one window, or of sliding windows one pane. Deadlines lie in heaps that are mended when
 //! read: an event that moves the end of its session moves nothing in the heap.
 
+/// What is computed of each window.
+mod columns;
 /// What the windows are, and what is asked of each.
 mod spec;
 /// Why a set of windows was refused.
@@ -29,6 +31,12 @@ mod layout;
 mod offsets;
 /// How many different values there are.
 mod distinct;
+/// How many events there are of each of many codes.
+mod tally;
+/// The values of the oldest events.
+mod sequence;
+/// The texts of the oldest and the newest events.
+mod texts;
 /// What is remembered of the events of one window or pane.
 mod totals;
 /// What holds for all windows of a partition, worked out once.
@@ -50,7 +58,8 @@ mod windows;
 /// The stored form of a partition's windows.
 mod stored;
 
+pub use columns::{WindowColumn, WindowMeasure};
 pub use error::ScoredWindowError;
-pub use row::{Arrival, Cause, Closed, OpenWindow, Placement};
-pub use spec::{ScoredWindowSpec, WindowColumn, WindowKind, WindowMeasure};
+pub use row::{Arrival, Cause, Closed, OpenWindow, Placement, WindowText};
+pub use spec::{ScoredWindowSpec, Texts, WindowKind};
 pub use windows::ScoredWindows;

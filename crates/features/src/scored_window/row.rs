@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use lapwing_vocabulary::EventTime;
 
 /// One event on its way into its windows.
@@ -11,6 +13,8 @@ pub struct Arrival<'a> {
     pub offset: i64,
     /// The values of [`super::ScoredWindows::columns`], in their order; NaN is null.
     pub inputs: &'a [f64],
+    /// Its text, if the windows keep texts and it has one.
+    pub text: Option<&'a str>,
 }
 
 /// Why a row came.
@@ -18,7 +22,8 @@ pub struct Arrival<'a> {
 pub enum Cause {
     /// The window is still open.
     Early,
-    /// The window has ended, or was closed to make room.
+    /// The window has ended, or was closed to make room. Of a window that had too few events at its end, the row that
+    /// comes once late events have made them enough.
     Final,
     /// The window had ended, and a late event has changed it; or, with 0 events, it is no more.
     Amended,
@@ -45,10 +50,25 @@ pub struct Closed {
     pub last_offset: i64,
     /// The 8 lowest and the 8 highest offsets, ascending; all of them up to 16.
     pub offsets: Vec<i64>,
-    /// One value per column of the row; NaN is null.
+    /// The values of [`super::ScoredWindows::names`], in their order; NaN is null.
     pub values: Vec<f64>,
+    /// Texts of its oldest and its newest events, ascending by event time, then offset.
+    pub texts: Vec<WindowText>,
     /// The values of the row before, whose place this one takes; `None` for the first row of a window.
     pub before: Option<Vec<f64>>,
+}
+
+/// The text of one event of a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowText {
+    /// Where the event's record lies.
+    pub offset: i64,
+    /// When it happened.
+    pub time: EventTime,
+    /// The text, or its beginning.
+    pub text: Arc<str>,
+    /// Whether it is only the beginning.
+    pub is_cut: bool,
 }
 
 /// What has become of an event.
@@ -56,7 +76,7 @@ pub struct Closed {
 pub enum Placement {
     /// It is in its windows.
     Taken {
-        /// Whether one of them had ended before.
+        /// Whether one of them had ended before, and been told.
         amended: bool,
     },
     /// None of its windows is open or kept.

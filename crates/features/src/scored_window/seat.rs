@@ -8,9 +8,9 @@ use super::totals::Totals;
 pub(super) enum Phase {
     /// It has not ended yet.
     Open,
-    /// It has ended and been told; kept to be amended.
+    /// It has ended and been told, unless it had too few events; kept to be amended.
     Told,
-    /// It had ended, and a late event has made it go on.
+    /// It had ended and been told, and a late event has made it go on.
     Reopened,
 }
 
@@ -28,6 +28,13 @@ pub(super) struct Window {
     /// When an early row is due, if it has changed since the last row.
     pub(super) early_due: Option<i64>,
     pub(super) totals: Totals,
+}
+
+impl Window {
+    /// Whether it has ended once, and given a row then or before.
+    pub(super) fn was_told(&self) -> bool {
+        self.phase != Phase::Open && self.rows > 0
+    }
 }
 
 /// Where an event belongs.

@@ -43,6 +43,8 @@ pub(super) struct Sliding {
     closing: Timers,
     expiring: Timers,
     panes: usize,
+
+    small: u64,
 }
 
 impl Slide {
@@ -99,9 +101,26 @@ impl Entity {
             first_offset: offsets.first().copied().unwrap_or_default(),
             last_offset: offsets.last().copied().unwrap_or_default(),
             values: totals.values(layout),
+            texts: totals.texts(),
             offsets,
             before,
         }
+    }
+
+    /// Number of events of a window.
+    fn events(&self, window: i64, slide: Slide) -> u64 {
+        let from = self.panes.partition_point(|pane| pane.index < window - slide.panes);
+        let inside = self.panes.range(from..).take_while(|pane| pane.index < window);
+        inside.fold(0, |events, pane| events.saturating_add(pane.totals.events))
+    }
+
+    /// The first row of a window, unless it has too few events, which is counted.
+    fn first_row(&self, window: i64, slide: Slide, rules: &Rules, small: &mut u64) -> Option<Closed> {
+        if self.events(window, slide) < rules.events_min {
+            *small += 1;
+            return None;
+        }
+        Some(self.row(window, slide, &rules.layout, None))
     }
 
     /// Adds an event to its pane; answers whether the pane is new.
@@ -111,7 +130,7 @@ impl Entity {
         if is_new {
             self.panes.insert(at, Pane { index, totals: Totals::new(layout) });
         }
-        self.panes[at].totals.add(layout, event.time, event.offset, event.inputs);
+        self.panes[at].totals.add(layout, event);
         is_new
     }
 }
@@ -119,12 +138,18 @@ impl Entity {
 impl Sliding {
     pub(super) fn new(slide: Slide) -> Self {
         let (closing, expiring) = (Timers::default(), Timers::default());
-        Self { slide, entities: ByKey::default(), closing, expiring, panes: 0 }
+        Self { slide, entities: ByKey::default(), closing, expiring, panes: 0, small: 0 }
     }
 
     /// Takes entities whose panes are in order, and notes what is due.
-    pub(super) fn restore(slide: Slide, rules: &Rules, entities: Vec<Entity>, watermark: Option<i64>) -> Self {
-        let mut sliding = Self::new(slide);
+    pub(super) fn restore(
+        slide: Slide,
+        rules: &Rules,
+        entities: Vec<Entity>,
+        watermark: Option<i64>,
+        small: u64,
+    ) -> Self {
+        let mut sliding = Self { small, ..Self::new(slide) };
         for mut entity in entities {
             sliding.panes += entity.panes.len();
             entity.next = entity.window_from(entity.open_from(slide.ended(watermark)), slide);
@@ -162,7 +187,8 @@ impl Sliding {
             self.entities.insert(Arc::clone(&key), Entity::new(key));
         }
         let entity = self.entities.get_mut(event.key).expect("it is there, or has just been inserted");
-        let amended = take(entity, (slide, rules), event, watermark, &mut self.panes, out);
+        let counts = (&mut self.panes, &mut self.small);
+        let amended = take(entity, (slide, rules), event, watermark, counts, out);
         if entity.panes.front().is_some_and(|front| front.index == pane && front.totals.events == 1) {
             note_expiring(&mut self.expiring, entity, slide, rules.lateness);
         }
@@ -176,12 +202,12 @@ impl Sliding {
 
     /// Tells what has ended by `now`, then forgets what need not be kept any longer.
     pub(super) fn advance(&mut self, rules: &Rules, now: i64, out: &mut Vec<Closed>) {
-        let Self { slide, entities, closing, .. } = self;
+        let Self { slide, entities, closing, small, .. } = self;
         let ended = slide.ended(Some(now));
         while let Some(timer) = closing.pop_due(now, |timer| closing_truth(*slide, entities, &timer.key, timer.time)) {
             let entity = entities.get_mut(&timer.key).expect(HOLDS);
             while let Some(window) = entity.next.filter(|window| *window <= ended) {
-                out.push(entity.row(window, *slide, &rules.layout, None));
+                out.extend(entity.first_row(window, *slide, rules, small));
                 entity.next = entity.window_from(window + 1, *slide);
             }
             note_closing(closing, entity, *slide);
@@ -215,7 +241,7 @@ impl Sliding {
     /// Makes room until there are no more panes than allowed: each time the oldest pane goes, after the windows that
     /// hold it have been told.
     pub(super) fn make_room(&mut self, rules: &Rules, watermark: Option<i64>, out: &mut Vec<Closed>) -> MadeRoom {
-        let Self { slide, entities, closing, expiring, panes } = self;
+        let Self { slide, entities, closing, expiring, panes, small } = self;
         let mut made = MadeRoom::default();
         while *panes > rules.open_max {
             let of = |key: &str, time| expiring_truth(*slide, rules.lateness, entities, key, time);
@@ -228,7 +254,7 @@ impl Sliding {
                 made.forgotten += 1;
             } else {
                 made.forced += told.clone().count() as u64;
-                out.extend(told.map(|window| entity.row(window, *slide, &rules.layout, None)));
+                out.extend(told.filter_map(|window| entity.first_row(window, *slide, rules, small)));
                 entity.silent_to = Some(front + slide.panes);
             }
             entity.panes.pop_front();
@@ -254,6 +280,11 @@ impl Sliding {
         self.panes
     }
 
+    /// Number of times that a row was left out for want of events.
+    pub(super) fn small(&self) -> u64 {
+        self.small
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         let entity = |entity: &Entity| {
             let behind: usize = entity.panes.iter().map(|pane| pane.totals.memory_bytes()).sum();
@@ -275,11 +306,12 @@ impl Sliding {
         let show = |window: i64| {
             let totals = entity.merged(window, slide, &rules.layout);
             let kept = window < entity.open_from(ended);
+            let was_told = kept && totals.events >= rules.events_min;
             OpenWindow {
                 start: EventTime(slide.end(window - slide.panes)),
                 end: EventTime(slide.end(window)),
                 kept,
-                rows: if kept { entity.amended.get(&window).copied().unwrap_or(1) } else { 0 },
+                rows: if was_told { entity.amended.get(&window).copied().unwrap_or(1) } else { 0 },
                 events: totals.events,
                 values: totals.values(&rules.layout),
             }
@@ -296,7 +328,7 @@ fn take(
     (slide, rules): (Slide, &Rules),
     event: &Event,
     watermark: Option<i64>,
-    panes: &mut usize,
+    (panes, small): (&mut usize, &mut u64),
     out: &mut Vec<Closed>,
 ) -> bool {
     let pane = event.time.div_euclid(slide.step);
@@ -306,18 +338,19 @@ fn take(
     let late = (pane + 1..=(pane + slide.panes).min(ended)).filter(|window| *window > silent && kept(window));
     let told = |window: i64| {
         let totals = entity.merged(window, slide, &rules.layout);
-        (window, (totals.events > 0).then(|| totals.values(&rules.layout)))
+        (window, (totals.events >= rules.events_min).then(|| totals.values(&rules.layout)))
     };
     let late: Vec<(i64, Option<Vec<f64>>)> = late.map(told).collect();
     *panes += usize::from(entity.add(pane, &rules.layout, event));
     let mut amended = false;
     for (window, before) in late {
-        let was_told = before.is_some();
-        let row = entity.row(window, slide, &rules.layout, before);
-        if was_told {
-            entity.amended.insert(window, row.revision.saturating_add(1));
-            amended = true;
+        if before.is_none() {
+            out.extend(entity.first_row(window, slide, rules, small));
+            continue;
         }
+        let row = entity.row(window, slide, &rules.layout, before);
+        entity.amended.insert(window, row.revision.saturating_add(1));
+        amended = true;
         out.push(row);
     }
     amended

@@ -1,8 +1,7 @@
-use std::fmt;
-
 use lapwing_vocabulary::time::{DAY, format_duration};
 use serde::{Deserialize, Serialize};
 
+use super::columns::{WindowColumn, check_columns, names_of};
 use super::error::ScoredWindowError;
 
 /// The shortest length: event times of most sources are no finer.
@@ -11,6 +10,10 @@ const LENGTH_MICROS_MIN: i64 = 1_000;
 const LENGTH_MICROS_MAX: i64 = 366 * DAY;
 /// Panes of a sliding window at most: each row merges them all.
 const STEPS_MAX: i64 = 60;
+/// Texts that a window keeps at most: as many as a person reads, and they make up most of its memory.
+const TEXTS_MAX: usize = 32;
+/// The longest piece of a text that can be kept: with the number of texts it bounds a window at 128 KiB.
+const TEXT_BYTES_MAX: usize = 4_096;
 
 /// Which windows an entity's events are cut into.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,64 +50,6 @@ pub enum WindowKind {
     },
 }
 
-/// What is computed of the events of a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WindowMeasure {
-    /// Number of events; with a column, number of events whose value is not null.
-    Count,
-    /// Sum of the values; 0 of none.
-    Sum,
-    /// Mean of the values; does not exist of none.
-    Mean,
-    /// Smallest value; does not exist of none.
-    Min,
-    /// Largest value; does not exist of none.
-    Max,
-    /// Sample standard deviation (divided by n − 1); does not exist of fewer than two values.
-    Std,
-    /// The value of the oldest event that has one, by event time, then offset.
-    First,
-    /// The value of the newest event that has one, by event time, then offset.
-    Last,
-    /// Number of different values: exact up to 64, beyond that to about 3 %.
-    Distinct,
-}
-
-impl WindowMeasure {
-    /// The word for it in pipeline files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Count => "count",
-            Self::Sum => "sum",
-            Self::Mean => "mean",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::Std => "std",
-            Self::First => "first",
-            Self::Last => "last",
-            Self::Distinct => "distinct",
-        }
-    }
-}
-
-impl fmt::Display for WindowMeasure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// One value of a window's row.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct WindowColumn {
-    /// Its name.
-    pub name: String,
-    /// What is computed.
-    pub measure: WindowMeasure,
-    /// Of which column; `None` only for `count`, which then counts events.
-    pub column: Option<String>,
-}
-
 /// Windows as the scored unit, as a pipeline file declares them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ScoredWindowSpec {
@@ -117,6 +62,30 @@ pub struct ScoredWindowSpec {
     pub early_micros: Option<i64>,
     /// The values of a row, in order.
     pub columns: Vec<WindowColumn>,
+    /// A window of fewer events gives no row, neither early nor final; at least 1, which leaves none out.
+    #[serde(default = "events_min_default", skip_serializing_if = "is_events_min_default")]
+    pub events_min: u64,
+    /// Which texts of its events a window keeps; `None` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texts: Option<Texts>,
+}
+
+/// The texts that a window keeps: those of its oldest and of its newest events, by event time, then offset; half each,
+/// of an odd number one more of the oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Texts {
+    /// Of how many events; 1 to 32.
+    pub events: usize,
+    /// The longest piece of a text that is kept; what is longer is cut, between two characters. 1 to 4,096. Units: bytes.
+    pub bytes: usize,
+}
+
+fn events_min_default() -> u64 {
+    1
+}
+
+fn is_events_min_default(events_min: &u64) -> bool {
+    *events_min == events_min_default()
 }
 
 impl ScoredWindowSpec {
@@ -133,7 +102,36 @@ impl ScoredWindowSpec {
                 return Err(ScoredWindowError::EarlySliding);
             }
         }
+        self.check_events_min()?;
+        self.texts.map_or(Ok(()), Texts::check)?;
         check_columns(&self.columns)
+    }
+
+    /// Names of all values of a row, in order.
+    pub fn outputs(&self) -> Vec<String> {
+        names_of(&self.columns)
+    }
+
+    fn check_events_min(&self) -> Result<(), ScoredWindowError> {
+        match self.kind {
+            _ if self.events_min == 0 => Err(ScoredWindowError::EventsMinZero),
+            WindowKind::CountOrTimeout { events, .. } if events < self.events_min => {
+                Err(ScoredWindowError::EventsMinAboveCount { events_min: self.events_min, events })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Texts {
+    fn check(self) -> Result<(), ScoredWindowError> {
+        let Self { events, bytes } = self;
+        for (what, given, most) in [("events", events, TEXTS_MAX), ("bytes", bytes, TEXT_BYTES_MAX)] {
+            if !(1..=most).contains(&given) {
+                return Err(ScoredWindowError::Texts { what, given, most });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -180,25 +178,6 @@ fn check_sliding(size: i64, step: i64) -> Result<(), ScoredWindowError> {
     }
     if size / step > STEPS_MAX {
         return Err(ScoredWindowError::Steps { steps: size / step, most: STEPS_MAX });
-    }
-    Ok(())
-}
-
-fn check_columns(columns: &[WindowColumn]) -> Result<(), ScoredWindowError> {
-    if columns.is_empty() {
-        return Err(ScoredWindowError::NoColumns);
-    }
-    for (index, column) in columns.iter().enumerate() {
-        let name = column.name.clone();
-        if name.is_empty() {
-            return Err(ScoredWindowError::EmptyName { number: index + 1 });
-        }
-        if columns[..index].iter().any(|before| before.name == name) {
-            return Err(ScoredWindowError::DuplicateName { name });
-        }
-        if column.column.is_none() && column.measure != WindowMeasure::Count {
-            return Err(ScoredWindowError::MissingColumn { name, measure: column.measure.name() });
-        }
     }
     Ok(())
 }

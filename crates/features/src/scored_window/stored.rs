@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::apart::{self, Apart};
+use super::layout::Layout;
 use super::reader::Reader;
 use super::rules::{Cut, Rules, Shape, Slide, TIME_MAX};
 use super::seat::{Phase, Window};
@@ -9,23 +10,25 @@ use super::sliding::{self, Pane, Sliding};
 use super::stored_totals::{TOTALS_BYTES_MIN, put_totals, read_totals};
 use super::windows::Store;
 
-/// The format that is written, and the only one that is read.
-const VERSION: u8 = 1;
+/// The format that is written. What [`VERSION_1`] has written is read too.
+const VERSION: u8 = 2;
+/// The format without lists and without the number of rows left out; of what it could hold, totals are the same.
+const VERSION_1: u8 = 1;
 
 /// What is stored.
 pub(super) struct Stored {
     pub(super) watermark: Option<i64>,
-    pub(super) counts: [u64; 3],
+    pub(super) counts: [u64; 4],
     pub(super) store: Store,
 }
 
 /// Writes all windows. Numbers are little-endian; what may be missing is u8 0, or u8 1 and the thing.
 ///
 /// ```text
-/// version     u8        1
+/// version     u8        2
 /// digest      32 bytes  of kind and columns
 /// watermark   i64       may be missing
-/// counts      u64 × 3   forced, forgotten, too late
+/// counts      u64 × 4   forced, forgotten, too late, small (in version 1 there is no such)
 /// entities    u32       how many; then of each, in the order of their keys:
 ///   key       u32       its length; then the bytes, UTF-8
 ///   windows   u32       how many, at least 1; then of each, in the order of their starts:
@@ -33,7 +36,7 @@ pub(super) struct Stored {
 ///     last    i64       time of the newest event
 ///     phase   u8        0 open, 1 told, 2 reopened
 ///     rows    u32
-///     told    f64 × columns of the row, may be missing
+///     told    f64 × values of the row, may be missing
 ///     due     i64       of the early row, may be missing
 ///     totals            see `put_totals`
 /// ```
@@ -45,7 +48,13 @@ pub(super) struct Stored {
 ///   amended   u32       how many; then of each, ascending: window i64, rows u32
 ///   panes     u32       how many, at least 1; then of each, ascending: index i64, totals
 /// ```
-pub(super) fn encode(digest: &[u8; 32], watermark: Option<i64>, counts: [u64; 3], store: &Store) -> Vec<u8> {
+pub(super) fn encode(
+    digest: &[u8; 32],
+    watermark: Option<i64>,
+    counts: [u64; 4],
+    store: &Store,
+    layout: &Layout,
+) -> Vec<u8> {
     let mut out = vec![VERSION];
     out.extend_from_slice(digest);
     put_option(&mut out, watermark);
@@ -55,13 +64,13 @@ pub(super) fn encode(digest: &[u8; 32], watermark: Option<i64>, counts: [u64; 3]
             let mut entities: Vec<&apart::Entity> = apart.entities.values().collect();
             entities.sort_unstable_by(|a, b| a.key.cmp(&b.key));
             put_count(&mut out, entities.len());
-            entities.into_iter().for_each(|entity| put_windows(&mut out, entity));
+            entities.into_iter().for_each(|entity| put_windows(&mut out, entity, layout));
         }
         Store::Sliding(sliding) => {
             let mut entities: Vec<&sliding::Entity> = sliding.entities.values().collect();
             entities.sort_unstable_by(|a, b| a.key.cmp(&b.key));
             put_count(&mut out, entities.len());
-            entities.into_iter().for_each(|entity| put_panes(&mut out, entity));
+            entities.into_iter().for_each(|entity| put_panes(&mut out, entity, layout));
         }
     }
     out
@@ -82,7 +91,7 @@ fn put_key(out: &mut Vec<u8>, key: &str) {
     out.extend_from_slice(key.as_bytes());
 }
 
-fn put_windows(out: &mut Vec<u8>, entity: &apart::Entity) {
+fn put_windows(out: &mut Vec<u8>, entity: &apart::Entity, layout: &Layout) {
     put_key(out, &entity.key);
     put_count(out, entity.windows.len());
     for window in &entity.windows {
@@ -97,11 +106,11 @@ fn put_windows(out: &mut Vec<u8>, entity: &apart::Entity) {
         out.push(u8::from(window.told.is_some()));
         window.told.iter().flatten().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
         put_option(out, window.early_due);
-        put_totals(out, &window.totals);
+        put_totals(out, &window.totals, layout);
     }
 }
 
-fn put_panes(out: &mut Vec<u8>, entity: &sliding::Entity) {
+fn put_panes(out: &mut Vec<u8>, entity: &sliding::Entity, layout: &Layout) {
     put_key(out, &entity.key);
     put_option(out, entity.silent_to);
     put_count(out, entity.amended.len());
@@ -112,7 +121,7 @@ fn put_panes(out: &mut Vec<u8>, entity: &sliding::Entity) {
     put_count(out, entity.panes.len());
     for pane in &entity.panes {
         out.extend_from_slice(&pane.index.to_le_bytes());
-        put_totals(out, &pane.totals);
+        put_totals(out, &pane.totals, layout);
     }
 }
 
@@ -120,21 +129,23 @@ fn put_panes(out: &mut Vec<u8>, entity: &sliding::Entity) {
 pub(super) fn decode(bytes: &[u8], digest: &[u8; 32], shape: Shape, rules: &Rules) -> Result<Stored, String> {
     let mut reader = Reader::new(bytes);
     let version = reader.u8()?;
-    if version != VERSION {
-        return Err(reader.fault(&format!("format version {version} is not known, {VERSION} is")));
+    if ![VERSION_1, VERSION].contains(&version) {
+        return Err(reader.fault(&format!("format version {version} is not known, {VERSION_1} and {VERSION} are")));
     }
     let same = reader.array::<32>()? == *digest;
     reader.check(same, "they are of another kind or have other columns")?;
     let watermark = reader.option(read_time)?;
-    let counts = [reader.u64()?, reader.u64()?, reader.u64()?];
+    let [forced, forgotten, too_late] = [reader.u64()?, reader.u64()?, reader.u64()?];
+    let small = if version == VERSION_1 { 0 } else { reader.u64()? };
+    let counts = [forced, forgotten, too_late, small];
     let store = match shape {
         Shape::Apart(cut) => {
             let entities = read_entities(&mut reader, |reader, key| read_windows(reader, key, cut, rules))?;
-            Store::Apart(Apart::restore(cut, rules, entities))
+            Store::Apart(Apart::restore(cut, rules, entities, small))
         }
         Shape::Sliding(slide) => {
             let entities = read_entities(&mut reader, |reader, key| read_panes(reader, key, slide, rules))?;
-            Store::Sliding(Sliding::restore(slide, rules, entities, watermark))
+            Store::Sliding(Sliding::restore(slide, rules, entities, watermark, small))
         }
     };
     reader.check(reader.rest() == 0, "bytes left over")?;
@@ -191,9 +202,9 @@ fn read_window(reader: &mut Reader, cut: Cut, rules: &Rules) -> Result<Window, S
         other => return Err(reader.fault(&format!("{other} is no phase of a window"))),
     };
     let rows = reader.u32()?;
-    let values = rules.layout.readings.len();
+    let values = rules.layout.width;
     let told = reader.option(|reader| (0..values).map(|_| reader.f64()).collect::<Result<_, _>>())?;
-    let agree = (rows > 0) == told.is_some() && (phase == Phase::Open || rows > 0);
+    let agree = (rows > 0) == told.is_some() && (phase != Phase::Reopened || rows > 0);
     reader.check(agree, "a window of which it is not clear whether it has been told")?;
     let early_due = reader.option(read_time)?;
     let totals = read_totals(reader, &rules.layout)?;

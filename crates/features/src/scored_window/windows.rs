@@ -44,11 +44,12 @@ impl ScoredWindows {
         let rules = Rules {
             lateness: spec.allowed_lateness_micros,
             early: spec.early_micros,
-            layout: Layout::new(&spec.columns),
+            layout: Layout::new(&spec.columns, spec.texts),
+            events_min: spec.events_min,
             open_max: open_max.max(1),
         };
         let digest = digest_of(&spec);
-        let names = spec.columns.into_iter().map(|column| column.name).collect();
+        let names = spec.outputs();
         Ok(Self { rules, names, digest, watermark: None, store, forced: 0, forgotten: 0, too_late: 0 })
     }
 
@@ -68,8 +69,8 @@ impl ScoredWindows {
         if let Some(watermark) = watermark {
             self.advance(watermark, out);
         }
-        let Arrival { key, time, offset, inputs } = arrival;
-        let event = Event { key, time: time.0.clamp(-TIME_MAX, TIME_MAX), offset, inputs };
+        let Arrival { key, time, offset, inputs, text } = arrival;
+        let event = Event { key, time: time.0.clamp(-TIME_MAX, TIME_MAX), offset, inputs, text };
         let (rules, watermark) = (&self.rules, self.watermark);
         let placement = match &mut self.store {
             Store::Apart(apart) => apart.observe(rules, &event, watermark, out),
@@ -146,6 +147,15 @@ impl ScoredWindows {
         self.forced
     }
 
+    /// Number of rows that were left out because a window had fewer events than [`ScoredWindowSpec::events_min`]: one for
+    /// each time that such a window ended, or was changed by a late event after its end.
+    pub fn small(&self) -> u64 {
+        match &self.store {
+            Store::Apart(apart) => apart.small(),
+            Store::Sliding(sliding) => sliding.small(),
+        }
+    }
+
     /// Number of windows (of sliding ones: panes) that were forgotten to make room while they could still be amended.
     pub fn forgotten(&self) -> u64 {
         self.forgotten
@@ -166,18 +176,18 @@ impl ScoredWindows {
 
     /// Writes everything remembered: the same state gives the same bytes. The form is drawn in `stored.rs`.
     pub fn encode(&self) -> Vec<u8> {
-        let counts = [self.forced, self.forgotten, self.too_late];
-        stored::encode(&self.digest, self.watermark, counts, &self.store)
+        let counts = [self.forced, self.forgotten, self.too_late, self.small()];
+        stored::encode(&self.digest, self.watermark, counts, &self.store, &self.rules.layout)
     }
 
-    /// Reads what [`ScoredWindows::encode`] has written for the same kind of windows with the same columns; lateness,
-    /// early rows and `open_max` may be others. The bytes may be anything.
+    /// Reads what [`ScoredWindows::encode`] has written for the same kind of windows with the same columns and
+    /// texts; lateness, early rows, `open_max` and, but for sliding windows, `events_min` may be others. The bytes may be anything.
     /// Errors: a refused spec, or what is wrong with the bytes and where.
     pub fn decode(spec: ScoredWindowSpec, open_max: usize, bytes: &[u8]) -> Result<Self, String> {
         let shape = Shape::of(&spec.kind);
         let empty = Self::new(spec, open_max).map_err(|error| error.to_string())?;
         let Stored { watermark, counts, store } = stored::decode(bytes, &empty.digest, shape, &empty.rules)?;
-        let [forced, forgotten, too_late] = counts;
+        let [forced, forgotten, too_late, _] = counts;
         Ok(Self { watermark, store, forced, forgotten, too_late, ..empty })
     }
 }

@@ -1,7 +1,7 @@
 //! Drives a graph by hand: entities and groups by number, state in plain vectors.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use lapwing_features::{FeatureSpec, Graph, Layout, Learn, Measure, Nulls, Over};
+use lapwing_features::{FeatureSpec, FeatureState, Graph, Layout, Learn, Measure, Nulls, Over};
 use lapwing_vocabulary::EventTime;
 
 /// One event of the tests.
@@ -59,6 +59,11 @@ impl Driver {
     pub(crate) fn state(&self) -> Vec<Vec<u64>> {
         let bits = |words: &Vec<f64>| words.iter().map(|word| word.to_bits()).collect();
         self.entities.iter().chain(self.groups.iter().flatten()).chain([&self.shared]).map(bits).collect()
+    }
+
+    /// What stands behind the features of an entity at a moment.
+    pub(crate) fn explain(&self, entity: usize, now: EventTime) -> Vec<FeatureState> {
+        self.graph.explain(&self.entities[entity], &self.shared, now)
     }
 
     /// Puts the words of another driver into a fresh graph of the same features.

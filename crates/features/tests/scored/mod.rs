@@ -4,7 +4,7 @@
 pub(crate) mod twin;
 
 use lapwing_features::{
-    Arrival, Closed, Placement, ScoredWindowSpec, ScoredWindows, WindowColumn, WindowKind, WindowMeasure,
+    Arrival, Closed, Placement, ScoredWindowSpec, ScoredWindows, Texts, WindowColumn, WindowKind, WindowMeasure,
 };
 use lapwing_vocabulary::EventTime;
 use lapwing_vocabulary::time::SECOND;
@@ -21,6 +21,11 @@ pub(crate) struct Ev {
 impl Ev {
     pub(crate) fn time(&self) -> i64 {
         self.second * SECOND
+    }
+
+    /// Its text, with characters of two bytes; some events have none.
+    pub(crate) fn text(&self) -> Option<String> {
+        (self.offset % 5 != 4).then(|| format!("é{}ü{}", self.offset, self.value))
     }
 }
 
@@ -42,18 +47,29 @@ pub(crate) const MEASURES: [WindowMeasure; 9] = [
 ];
 
 pub(crate) fn spec(kind: WindowKind, lateness_seconds: i64, early_seconds: Option<i64>) -> ScoredWindowSpec {
-    let mut columns = vec![WindowColumn { name: "events".into(), measure: WindowMeasure::Count, column: None }];
-    columns.extend(MEASURES.map(|measure| WindowColumn {
-        name: measure.name().to_owned(),
-        measure,
-        column: Some("x".into()),
-    }));
+    let mut columns = vec![WindowColumn::new("events", WindowMeasure::Count, None)];
+    columns.extend(MEASURES.map(|measure| WindowColumn::new(measure.name(), measure, Some("x"))));
     ScoredWindowSpec {
         kind,
         allowed_lateness_micros: lateness_seconds * SECOND,
         early_micros: early_seconds.map(|early| early * SECOND),
         columns,
+        events_min: 1,
+        texts: None,
     }
+}
+
+/// Beside that of [`spec`], everything that gives several values, and texts.
+pub(crate) fn full(spec: ScoredWindowSpec) -> ScoredWindowSpec {
+    let mut columns = spec.columns;
+    let x = |name: &str, measure| WindowColumn::new(name, measure, Some("x"));
+    let labels = |many: usize| (1..=many).map(|code| format!("code{code}")).collect();
+    columns.push(WindowColumn { labels: labels(3), ..x("few", WindowMeasure::Counts) });
+    columns.push(WindowColumn { labels: labels(70), ..x("many", WindowMeasure::Counts) });
+    columns.push(WindowColumn { length: 4, ..x("path", WindowMeasure::Sequence) });
+    columns.push(x("x_seconds", WindowMeasure::Span));
+    columns.push(WindowColumn::new("seconds", WindowMeasure::Span, None));
+    ScoredWindowSpec { columns, texts: Some(Texts { events: 5, bytes: 4 }), ..spec }
 }
 
 pub(crate) fn tumbling(size: i64) -> WindowKind {
@@ -100,7 +116,9 @@ impl Driver {
     pub(crate) fn observe(&mut self, event: &Ev) -> Placement {
         let watermark = self.watermark(event);
         let Ev { key, offset, value, .. } = event;
-        let arrival = Arrival { key, time: EventTime(event.time()), offset: *offset, inputs: &[*value] };
+        let text = event.text();
+        let arrival =
+            Arrival { key, time: EventTime(event.time()), offset: *offset, inputs: &[*value], text: text.as_deref() };
         self.windows.observe(arrival, Some(watermark), &mut self.rows)
     }
 
@@ -132,7 +150,11 @@ pub(crate) fn same_row(a: &Closed, b: &Closed) -> bool {
         (None, None) => true,
         _ => false,
     };
-    name(a) == name(b) && before && all_near(&a.values, &b.values) && (a.events == 0 || place(a) == place(b))
+    name(a) == name(b)
+        && a.texts == b.texts
+        && before
+        && all_near(&a.values, &b.values)
+        && (a.events == 0 || place(a) == place(b))
 }
 
 pub(crate) fn same_rows(a: &[Closed], b: &[Closed]) -> bool {

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use lapwing_features::{Cause, Closed, Placement, ScoredWindowSpec, WindowKind};
+use lapwing_features::{
+    Cause, Closed, Placement, ScoredWindowSpec, Texts, WindowColumn, WindowKind, WindowMeasure, WindowText,
+};
 use lapwing_vocabulary::EventTime;
 
 use super::Ev;
@@ -35,12 +37,16 @@ pub(crate) struct Twin {
     groups: Vec<Vec<Ev>>,
     told: BTreeMap<(String, i64), Told>,
     due: BTreeMap<(String, i64), i64>,
+    /// Of ended windows that gave no row, how many events they had.
+    withheld: BTreeMap<(String, i64), usize>,
     watermark: i64,
+    pub(crate) small: u64,
 }
 
 impl Twin {
     pub(crate) fn new(spec: ScoredWindowSpec) -> Self {
-        Self { spec, groups: Vec::new(), told: BTreeMap::new(), due: BTreeMap::new(), watermark: i64::MIN / 2 }
+        let (told, due, withheld) = Default::default();
+        Self { spec, groups: Vec::new(), told, due, withheld, watermark: i64::MIN / 2, small: 0 }
     }
 
     pub(crate) fn observe(&mut self, event: &Ev, watermark: i64) -> (Placement, Vec<Closed>) {
@@ -56,7 +62,7 @@ impl Twin {
         for name in before.iter().filter(|name| cuts.iter().all(|cut| (&cut.key, cut.start) != (&name.0, name.1))) {
             let told = self.told.remove(name).unwrap();
             amended |= told.ended;
-            rows.push(withdrawn(name, told, values(&[])));
+            rows.push(withdrawn(name, told, values(&self.spec, &[])));
         }
         self.note_early(&cuts, event);
         rows.extend(self.tell());
@@ -200,7 +206,8 @@ impl Twin {
     /// The first event that the last row of a window does not hold sets the time of its next early row.
     fn note_early(&mut self, cuts: &[Cut], event: &Ev) {
         let Some(early) = self.spec.early_micros else { return };
-        for cut in cuts.iter().filter(|cut| holds(cut, event)) {
+        let told: Vec<&Cut> = cuts.iter().filter(|cut| holds(cut, event) && !self.is_small(cut)).collect();
+        for cut in told {
             let begins = |start: i64| start == cut.start || cut.events.iter().any(|held| held.time() == start);
             let inside = |name: &(String, i64)| name.0 == cut.key && begins(name.1);
             let joined = self.due.iter().filter(|(name, _)| inside(name)).map(|(_, due)| *due).min();
@@ -209,10 +216,17 @@ impl Twin {
         }
     }
 
+    /// Whether a window has too few events to be told, and never was.
+    fn is_small(&self, cut: &Cut) -> bool {
+        !self.told.contains_key(&(cut.key.clone(), cut.start)) && (cut.events.len() as u64) < self.spec.events_min
+    }
+
     /// Tells every window of which the last row is not what it should be by now.
     fn tell(&mut self) -> Vec<Closed> {
         let mut rows = Vec::new();
-        for cut in self.cuts() {
+        let cuts = self.cuts();
+        self.withheld.retain(|name, _| cuts.iter().any(|cut| (&cut.key, cut.start) == (&name.0, name.1)));
+        for cut in cuts {
             let name = (cut.key.clone(), cut.start);
             let ended = cut.full || cut.end <= self.watermark;
             let early = self.due.get(&name).is_some_and(|due| *due <= self.watermark);
@@ -221,13 +235,18 @@ impl Twin {
             if (!ended && !early) || (ended && known) {
                 continue;
             }
+            if self.is_small(&cut) {
+                let known = self.withheld.insert(name, cut.events.len());
+                self.small += u64::from(known != Some(cut.events.len()));
+                continue;
+            }
             let had_ended = told.is_some_and(|told| told.ended);
             let cause = match (ended, had_ended) {
                 (false, _) => Cause::Early,
                 (true, false) => Cause::Final,
                 (true, true) => Cause::Amended,
             };
-            let row = row(&cut, cause, told);
+            let row = row(&self.spec, &cut, cause, told);
             self.due.remove(&name);
             let (rows_so_far, events) = (row.revision + 1, row.events);
             let values = row.values.clone();
@@ -270,7 +289,7 @@ fn holds(cut: &Cut, event: &Ev) -> bool {
     cut.events.iter().any(|held| held.offset == event.offset)
 }
 
-fn row(cut: &Cut, cause: Cause, told: Option<&Told>) -> Closed {
+fn row(spec: &ScoredWindowSpec, cut: &Cut, cause: Cause, told: Option<&Told>) -> Closed {
     let mut offsets: Vec<i64> = cut.events.iter().map(|event| event.offset).collect();
     offsets.sort_unstable();
     let (first_offset, last_offset) = (offsets[0], offsets[offsets.len() - 1]);
@@ -287,7 +306,8 @@ fn row(cut: &Cut, cause: Cause, told: Option<&Told>) -> Closed {
         first_offset,
         last_offset,
         offsets,
-        values: values(&cut.events),
+        values: values(spec, &cut.events),
+        texts: spec.texts.map_or_else(Vec::new, |of| texts(of, &cut.events)),
         before: told.map(|told| told.values.clone()),
     }
 }
@@ -304,26 +324,78 @@ fn withdrawn((key, start): &(String, i64), told: Told, values: Vec<f64>) -> Clos
         last_offset: 0,
         offsets: Vec::new(),
         values,
+        texts: Vec::new(),
         before: Some(told.values),
     }
 }
 
-/// The number of events and every measure, in the order of `MEASURES`.
-fn values(events: &[Ev]) -> Vec<f64> {
-    let mut known: Vec<&Ev> = events.iter().filter(|event| event.value.is_finite()).collect();
-    known.sort_by_key(|event| (event.second, event.offset));
+/// The values of a row.
+fn values(spec: &ScoredWindowSpec, events: &[Ev]) -> Vec<f64> {
+    let mut events: Vec<&Ev> = events.iter().collect();
+    events.sort_by_key(|event| (event.second, event.offset));
+    spec.columns.iter().flat_map(|column| measured(column, &events)).collect()
+}
+
+/// The values of a column, of the events by event time, then offset.
+fn measured(column: &WindowColumn, events: &[&Ev]) -> Vec<f64> {
+    let is_known = |event: &&&Ev| column.column.is_none() || event.value.is_finite();
+    let known: Vec<&Ev> = events.iter().filter(is_known).copied().collect();
     let values: Vec<f64> = known.iter().map(|event| event.value).collect();
     let n = values.len() as f64;
     let sum: f64 = values.iter().fold(0.0, |sum, value| sum + value);
     let mean = if values.is_empty() { f64::NAN } else { sum / n };
-    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-    let deviation = if values.len() < 2 { f64::NAN } else { (squares / (n - 1.0)).sqrt() };
     let pick = |pick: fn(f64, f64) -> f64| values.iter().copied().reduce(pick).unwrap_or(f64::NAN);
-    let mut different = values.clone();
-    different.sort_by(f64::total_cmp);
-    different.dedup();
-    let (first, last) = (values.first().copied(), values.last().copied());
-    let edges = [first.unwrap_or(f64::NAN), last.unwrap_or(f64::NAN)];
-    let (smallest, largest, different) = (pick(f64::min), pick(f64::max), different.len() as f64);
-    vec![events.len() as f64, n, sum, mean, smallest, largest, deviation, edges[0], edges[1], different]
+    let value = match column.measure {
+        WindowMeasure::Count => n,
+        WindowMeasure::Sum => sum,
+        WindowMeasure::Mean => mean,
+        WindowMeasure::Min => pick(f64::min),
+        WindowMeasure::Max => pick(f64::max),
+        WindowMeasure::Std if values.len() < 2 => f64::NAN,
+        WindowMeasure::Std => {
+            let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+            (squares / (n - 1.0)).sqrt()
+        }
+        WindowMeasure::First => pick(|first, _| first),
+        WindowMeasure::Last => pick(|_, last| last),
+        WindowMeasure::Distinct => {
+            let mut different = values.clone();
+            different.sort_by(f64::total_cmp);
+            different.dedup();
+            different.len() as f64
+        }
+        WindowMeasure::Counts => {
+            let of = |code: usize| values.iter().filter(|value| **value == code as f64).count() as f64;
+            let mut counts: Vec<f64> = (1..=column.labels.len()).map(of).collect();
+            counts.push(n - counts.iter().sum::<f64>());
+            return counts;
+        }
+        WindowMeasure::Sequence => {
+            return (0..column.length).map(|at| values.get(at).copied().unwrap_or(f64::NAN)).collect();
+        }
+        WindowMeasure::Span => match (known.first(), known.last()) {
+            (Some(oldest), Some(newest)) => (newest.second - oldest.second) as f64,
+            _ => f64::NAN,
+        },
+    };
+    vec![value]
+}
+
+/// The texts of the oldest and the newest events.
+fn texts(of: Texts, events: &[Ev]) -> Vec<WindowText> {
+    let mut events: Vec<&Ev> = events.iter().filter(|event| event.text().is_some()).collect();
+    events.sort_by_key(|event| (event.second, event.offset));
+    if events.len() > of.events {
+        events.drain(of.events.div_ceil(2)..events.len() - of.events / 2);
+    }
+    let show = |event: &&Ev| {
+        let text = event.text().unwrap();
+        let mut kept = text.clone();
+        while kept.len() > of.bytes {
+            kept.pop();
+        }
+        let is_cut = kept != text;
+        WindowText { offset: event.offset, time: EventTime(event.time()), text: kept.into(), is_cut }
+    };
+    events.iter().map(show).collect()
 }

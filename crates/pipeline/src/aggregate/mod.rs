@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray};
-use lapwing_features::{Dedup, Graph, Lateness, OpenWindow, ScoredWindows, Timeliness, Watermark};
+use lapwing_features::{Dedup, FeatureState, Graph, Lateness, OpenWindow, ScoredWindows, Timeliness, Watermark};
 use lapwing_state::{EntityTable, StateError};
 use lapwing_vocabulary::{EventBatch, EventTime, Offset};
 
@@ -78,6 +78,8 @@ pub struct Aggregated {
     pub late: Vec<(u32, i64)>,
     /// Events left out because their id was seen before.
     pub repeats: u64,
+    /// Windows that closed with too few events to be rows.
+    pub small: u64,
     /// Events that count.
     pub taken: u64,
 }
@@ -87,8 +89,8 @@ pub struct Aggregated {
 pub struct Entity {
     /// When its newest event happened.
     pub last_event: Option<EventTime>,
-    /// Its features as they are; `None` where one does not exist.
-    pub features: Vec<(String, Option<f64>)>,
+    /// Its features as they are, with what stands behind them; none where only windows are remembered.
+    pub features: Vec<FeatureState>,
     /// Its open windows.
     pub windows: Vec<OpenWindow>,
     /// Bytes of memory it takes.
@@ -129,10 +131,11 @@ impl Aggregate {
     pub fn tick(&mut self, time: EventTime, origin: &Origin) -> Result<Option<Aggregated>, StateError> {
         self.watermark.tick(time);
         let (Some(windows), Some(watermark)) = (&mut self.windows, self.watermark.value()) else { return Ok(None) };
-        let mut closed = Vec::new();
+        let (mut closed, small) = (Vec::new(), windows.small());
         windows.advance(watermark, &mut closed);
+        let small = windows.small() - small;
         let closed: Vec<_> = closed.into_iter().map(|closed| (origin.arrived, closed)).collect();
-        self.rows_of(closed, origin).map(Some)
+        Ok(Some(Aggregated { small, ..self.rows_of(closed, origin)? }))
     }
 
     /// Judges the row of an event. The rows that a join made of one event follow each other, and what holds for the
@@ -210,7 +213,7 @@ impl Aggregate {
             (pick(&events, &on_time), text_rows(&keys, &on_time), Some(on_time))
         };
         let events = self.with_features(events, features);
-        Ok(Aggregated { events, entities, on_time, windows: None, late, repeats, taken })
+        Ok(Aggregated { events, entities, on_time, windows: None, late, repeats, small: 0, taken })
     }
 
     fn fold_block(
@@ -270,6 +273,12 @@ impl Aggregate {
         self.entities.len()
     }
 
+    /// Leaves so much of its room to other stages of the task: entities go to disk the sooner. Units: bytes.
+    /// Errors: `Storage`.
+    pub fn leave_room(&mut self, bytes: usize) -> Result<(), StateError> {
+        self.entities.reserve(bytes)
+    }
+
     /// Bytes of memory held for entities, windows and ids.
     pub fn memory_bytes(&self) -> usize {
         let groups: usize = self.groups.iter().map(EntityTable::memory_bytes).sum();
@@ -303,8 +312,7 @@ impl Aggregate {
         };
         let words = self.entities.peek(slot)?;
         let now = self.watermark.max_seen().unwrap_or_default();
-        let values = self.graph.show(&words, now);
-        let features = self.graph.names().iter().cloned().zip(values).collect();
+        let features = self.graph.explain(&words, &self.shared, now);
         let last_event = self.entities.last_seen(slot).map(EventTime);
         Ok(Some(Entity { last_event, features, windows, bytes: self.entities.entity_bytes() }))
     }

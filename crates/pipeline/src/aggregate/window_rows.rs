@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef, TimeUnit};
-use lapwing_features::{Arrival, Cause, Closed, Placement};
+use lapwing_features::{Arrival, Cause, Closed, Placement, ScoredWindows, WindowText};
 use lapwing_state::StateError;
 use lapwing_vocabulary::{EventBatch, EventTime, Partition};
 
@@ -18,7 +18,7 @@ use super::{Aggregate, Aggregated, Judged, Scratch, load_groups, store_groups};
 use crate::settings::{WINDOW_END, WINDOW_EVENTS, WINDOW_SECONDS, WINDOW_START, Window};
 
 /// What a row of a window is, besides its columns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WindowRow {
     /// First moment of the window.
     pub start: EventTime,
@@ -32,6 +32,8 @@ pub struct WindowRow {
     pub cause: Cause,
     /// Offsets of its first and last events.
     pub offsets: Vec<i64>,
+    /// Texts of its first and last events, where they are kept.
+    pub texts: Vec<WindowText>,
     /// Whether the next row takes the place of this one, which is scored only to know what was said of it.
     pub is_before: bool,
 }
@@ -57,7 +59,7 @@ pub fn window_schema(key: &str, window: &Window) -> SchemaRef {
         Field::new(WINDOW_EVENTS, DataType::Int64, false),
         Field::new(WINDOW_SECONDS, DataType::Float64, false),
     ];
-    fields.extend(window.spec.columns.iter().map(|column| Field::new(&column.name, DataType::Float64, true)));
+    fields.extend(window.spec.outputs().into_iter().map(|name| Field::new(name, DataType::Float64, true)));
     Arc::new(ArrowSchema::new(fields))
 }
 
@@ -71,7 +73,10 @@ impl Aggregate {
         let ids = self.id_column(&events.rows);
         let names = self.windows.iter().flat_map(|windows| windows.columns().iter());
         let columns: Vec<Float64Array> = names.map(|name| number_column(&events.rows, name)).collect();
+        let small_before = self.windows.as_ref().map_or(0, ScoredWindows::small);
         let (mut due, mut late, mut repeats, mut taken) = (Vec::new(), Vec::new(), 0, 0);
+        let text = self.blueprint.window.as_ref().and_then(|window| window.text.as_ref());
+        let texts = text.map(|name| text_column(&events.rows, name));
         let (mut inputs, mut closed, mut before) = (vec![f64::NAN; columns.len()], Vec::new(), None);
         for row in 0..events.len() {
             let (time, arrived) = (events.times[row], events.arrived[row]);
@@ -83,7 +88,8 @@ impl Aggregate {
             for (input, column) in inputs.iter_mut().zip(&columns) {
                 *input = value(column, row);
             }
-            let arrival = Arrival { key: keys.value(row), time, offset: events.offsets[row], inputs: &inputs };
+            let text = texts.as_ref().filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row));
+            let arrival = Arrival { key: keys.value(row), time, offset: events.offsets[row], inputs: &inputs, text };
             let Some(windows) = &mut self.windows else { continue };
             match windows.observe(arrival, self.watermark.value(), &mut closed) {
                 Placement::Taken { .. } => taken += 1,
@@ -92,7 +98,8 @@ impl Aggregate {
             due.extend(closed.drain(..).map(|closed| (arrived, closed)));
         }
         let origin = Origin { topic: events.topic.clone(), partition: events.partition, arrived: 0 };
-        Ok(Aggregated { late, repeats, taken, ..self.rows_of(due, &origin)? })
+        let small = self.windows.as_ref().map_or(0, ScoredWindows::small) - small_before;
+        Ok(Aggregated { late, repeats, small, taken, ..self.rows_of(due, &origin)? })
     }
 
     /// Makes rows of windows and computes their features.
@@ -112,7 +119,16 @@ impl Aggregate {
             }
         }
         let events = self.with_features(batch, features);
-        Ok(Aggregated { events, entities, on_time: None, windows: Some(rows), late: Vec::new(), repeats: 0, taken: 0 })
+        Ok(Aggregated {
+            events,
+            entities,
+            on_time: None,
+            windows: Some(rows),
+            late: Vec::new(),
+            repeats: 0,
+            small: 0,
+            taken: 0,
+        })
     }
 
     fn fold_window<'a>(
@@ -124,6 +140,10 @@ impl Aggregate {
     ) -> Result<(), StateError> {
         let expired_before = self.expired_before();
         let slots = load_groups(&mut self.groups, &mut self.scratch.groups, group)?;
+        if self.graph.names().is_empty() {
+            // Nothing is remembered of an entity whose windows are all there is.
+            return store_groups(&mut self.groups, &self.scratch.groups, &slots);
+        }
         if window.cause == Cause::Final && !window.is_before {
             let slot = self.meet(entity, time, expired_before)?;
             let Scratch { inputs, groups, outputs } = &mut self.scratch;
@@ -189,6 +209,7 @@ impl Table {
             revision: closed.revision,
             cause: closed.cause,
             offsets: closed.offsets.clone(),
+            texts: closed.texts.clone(),
             is_before,
         });
     }

@@ -31,12 +31,27 @@ pub(super) enum Shape {
     Nested,
     /// A CSV field: text whose type is told by the schema alone, so reading it as a number is no coercion.
     Untyped,
+    /// A moment that the scanner has read already: microseconds since the epoch, in place of the bounds.
+    Moment,
 }
 
 impl Cell {
     pub(super) const MISSING: Self = Self { shape: Shape::Missing, start: 0, end: 0 };
 
+    /// A moment in microseconds since the epoch.
+    pub(super) fn moment(micros: i64) -> Self {
+        Self { shape: Shape::Moment, start: (micros >> 32) as u32, end: micros as u32 }
+    }
+
+    fn micros(self) -> i64 {
+        (i64::from(self.start as i32) << 32) | i64::from(self.end)
+    }
+
+    /// Its text; empty for a moment, whose number stands in place of the bounds.
     pub(super) fn bytes(self, record: &[u8]) -> &[u8] {
+        if self.shape == Shape::Moment {
+            return &[];
+        }
         &record[self.start as usize..self.end as usize]
     }
 }
@@ -83,7 +98,7 @@ pub(super) fn read_int(cell: Cell, record: &[u8]) -> Result<Read<i64>, Unfit> {
                 (_, value) => value.or_else(|| whole(text)).map(Read::coerced).ok_or(Unfit),
             }
         }
-        Shape::Escaped | Shape::Nested => Err(Unfit),
+        Shape::Escaped | Shape::Nested | Shape::Moment => Err(Unfit),
     }
 }
 
@@ -102,7 +117,7 @@ pub(super) fn read_float(cell: Cell, record: &[u8]) -> Result<Read<f64>, Unfit> 
             let value = finite(text).ok_or(Unfit)?;
             Ok(if cell.shape == Shape::Untyped { Read::plain(value) } else { Read::coerced(value) })
         }
-        Shape::Escaped | Shape::Nested => Err(Unfit),
+        Shape::Escaped | Shape::Nested | Shape::Moment => Err(Unfit),
     }
 }
 
@@ -117,7 +132,7 @@ pub(super) fn read_bool(cell: Cell, record: &[u8]) -> Result<Read<bool>, Unfit> 
             text if means_missing(text) => Ok(Read::COERCED_NULL),
             _ => Err(Unfit),
         },
-        Shape::Decimal | Shape::Escaped | Shape::Nested => Err(Unfit),
+        Shape::Decimal | Shape::Escaped | Shape::Nested | Shape::Moment => Err(Unfit),
     }
 }
 
@@ -134,6 +149,7 @@ pub(super) fn read_time(cell: Cell, record: &[u8]) -> Result<Read<i64>, Unfit> {
             }
             EventTime::parse(text).map(|time| Read::plain(time.0)).ok_or(Unfit)
         }
+        Shape::Moment => Ok(Read::plain(cell.micros())),
         Shape::True | Shape::False | Shape::Escaped | Shape::Nested => Err(Unfit),
     }
 }

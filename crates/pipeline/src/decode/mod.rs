@@ -8,6 +8,8 @@ pub mod infer;
 mod cell;
 mod columns;
 mod json;
+/// Lines of logs, and the columns they give.
+pub mod lines;
 /// CSV records, and the names in a header line.
 pub mod csv;
 
@@ -35,6 +37,8 @@ pub enum Format {
         /// Field names in order.
         header: Vec<String>,
     },
+    /// One event of a log per record.
+    Lines(crate::settings::Lines),
 }
 
 /// What decode is told.
@@ -65,11 +69,23 @@ pub struct Decoded {
     pub dead: Vec<(u32, DeadLetter)>,
     /// Values that were written in another type than their column's.
     pub coerced: u64,
+    /// Keys that lines name beyond those that count.
+    pub keys_cut: u64,
 }
 
 enum Reader {
     Json(json::Scanner),
     Csv(Box<csv::Splitter>),
+    Lines(Box<lines::Splitter>),
+}
+
+/// What a record has become.
+struct Taken {
+    time: EventTime,
+    coerced: u32,
+    /// Rows that were pushed: one, or one for each key of a line.
+    rows: usize,
+    keys_cut: usize,
 }
 
 /// Decodes the records of one partition.
@@ -102,6 +118,7 @@ impl Decoder {
             Format::Csv { delimiter, header } => {
                 Reader::Csv(Box::new(csv::Splitter::new(&options.schema, *delimiter, header)))
             }
+            Format::Lines(lines) => Reader::Lines(Box::new(lines::Splitter::new(lines, &options.schema, key, time)?)),
         };
         let columns = Columns::new(&options.schema);
         let cells = vec![Cell::MISSING; options.schema.fields.len()];
@@ -119,15 +136,18 @@ impl Decoder {
         let mut kept = Vec::with_capacity(length);
         let (mut offsets, mut times, mut arrived) =
             (Vec::with_capacity(length), Vec::with_capacity(length), Vec::with_capacity(length));
-        let (mut dead, mut coerced) = (Vec::new(), 0);
+        let (mut dead, mut coerced, mut keys_cut) = (Vec::new(), 0, 0);
         for index in range {
             match self.record(records, index) {
-                Ok((time, count)) => {
-                    kept.push(index as u32);
-                    offsets.push(records.offset(index));
-                    times.push(time);
-                    arrived.push(records.timestamp(index));
-                    coerced += u64::from(count);
+                Ok(taken) => {
+                    for _ in 0..taken.rows {
+                        kept.push(index as u32);
+                        offsets.push(records.offset(index));
+                        times.push(taken.time);
+                        arrived.push(records.timestamp(index));
+                    }
+                    coerced += u64::from(taken.coerced);
+                    keys_cut += taken.keys_cut as u64;
                 }
                 Err((reason, message)) => {
                     let position = records.position(index);
@@ -137,15 +157,16 @@ impl Decoder {
         }
         let (topic, partition) = (records.topic().clone(), records.partition());
         let events = EventBatch { topic, partition, rows: self.columns.finish(), offsets, times, arrived };
-        Decoded { events, records: kept, dead, coerced }
+        Decoded { events, records: kept, dead, coerced, keys_cut }
     }
 
-    fn record(&mut self, records: &Records, index: usize) -> Result<(EventTime, u32), Refusal> {
+    fn record(&mut self, records: &Records, index: usize) -> Result<Taken, Refusal> {
         let value = records.value(index);
         self.check_size(records, index)?;
-        if simdutf8::basic::from_utf8(value).is_err() {
+        let Ok(text) = simdutf8::basic::from_utf8(value) else {
             return Err((Reason::Malformed, "the record is not valid UTF-8".to_owned()));
-        }
+        };
+        let (mut rows, mut keys_cut) = (1, 0);
         let fields = match &mut self.reader {
             Reader::Json(scanner) => {
                 scanner.scan(value, &mut self.cells).map_err(|fault| malformed_json(&fault, value))?;
@@ -155,20 +176,41 @@ impl Decoder {
                 let text = format!("the record has {} fields, the header {}", fault.found, fault.expected);
                 (Reason::Malformed, text)
             })?,
+            Reader::Lines(splitter) => {
+                let (key, arrived) = (records.key(index), records.timestamp(index));
+                (rows, keys_cut) = splitter.split(text, key, arrived, &mut self.cells)?;
+                splitter.choose(0, &mut self.cells);
+                value
+            }
         };
-        let coerced = self.columns.push(&self.cells, fields).map_err(|misfit| {
-            let field = &self.options.schema.fields[misfit.column];
-            let what = cell::describe(self.cells[misfit.column], fields, field.kind);
-            let reason = if Some(misfit.column) == self.time { Reason::MissingTime } else { Reason::WrongType };
+        let (schema, event_time) = (&self.options.schema, self.time);
+        let misfit = |misfit: columns::Misfit, cells: &[Cell], fields: &[u8]| {
+            let field = &schema.fields[misfit.column];
+            let what = cell::describe(cells[misfit.column], fields, field.kind);
+            let reason = if Some(misfit.column) == event_time { Reason::MissingTime } else { Reason::WrongType };
             (reason, format!("field `{}` {what}", field.name))
-        })?;
-        match self.check_row(records.timestamp(index)) {
-            Ok(time) => Ok((time, coerced)),
-            Err(refusal) => {
-                self.columns.pop();
-                Err(refusal)
+        };
+        let pushed = self.columns.push(&self.cells, fields);
+        let mut coerced = pushed.map_err(|fault| misfit(fault, &self.cells, fields))?;
+        for row in 1..rows {
+            if let Reader::Lines(splitter) = &self.reader {
+                splitter.choose(row, &mut self.cells);
+            }
+            match self.columns.push(&self.cells, value) {
+                Ok(count) => coerced += count,
+                Err(fault) => {
+                    (0..row).for_each(|_| self.columns.pop());
+                    return Err(misfit(fault, &self.cells, value));
+                }
             }
         }
+        // The rows of a line differ in their key alone, and each has one.
+        let time = self.check_row(records.timestamp(index));
+        if time.is_err() {
+            (0..rows).for_each(|_| self.columns.pop());
+        }
+        let time = time?;
+        Ok(Taken { time, coerced, rows, keys_cut })
     }
 
     fn check_size(&self, records: &Records, index: usize) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use lapwing_vocabulary::Offset;
 
-use super::value::{BOOKKEEPING_BYTES, Row, row_bytes};
+use super::value::{BOOKKEEPING_BYTES, Bounds, Row, row_bytes};
 use crate::settings::Matches;
 
 /// Most rows that one event may become. What matches beyond it is left out, and counted: one key with a million records
@@ -19,7 +19,7 @@ pub(super) struct Interval {
     before_micros: i64,
     after_micros: i64,
     matches: Matches,
-    rows_max: usize,
+    bounds: Bounds,
 
     /// Of each key, in the order of their moments.
     by_key: BTreeMap<Arc<str>, VecDeque<(Moment, Row)>>,
@@ -33,8 +33,11 @@ pub(super) struct Interval {
 pub(super) enum Insertion {
     /// It can be matched.
     Taken,
-    /// It can be matched, but the oldest record had to go.
-    InPlaceOfTheOldest,
+    /// It is taken, but the oldest records had to go.
+    InPlaceOfTheOldest {
+        /// How many; one that is larger than all memory allowed goes with them.
+        records: usize,
+    },
     /// No event can match it any more.
     TooLate {
         /// By how much. Units: microseconds.
@@ -43,9 +46,9 @@ pub(super) enum Insertion {
 }
 
 impl Interval {
-    pub(super) fn new(before_micros: i64, after_micros: i64, matches: Matches, rows_max: usize) -> Self {
+    pub(super) fn new(before_micros: i64, after_micros: i64, matches: Matches, bounds: Bounds) -> Self {
         let (by_key, by_time) = (BTreeMap::new(), BTreeMap::new());
-        Self { before_micros, after_micros, matches, rows_max, by_key, by_time, bytes: 0 }
+        Self { before_micros, after_micros, matches, bounds, by_key, by_time, bytes: 0 }
     }
 
     /// Takes a record in, unless every event from `horizon` on is too young for it.
@@ -55,13 +58,14 @@ impl Interval {
             return Insertion::TooLate { by_micros: horizon.saturating_sub(useful_until) };
         }
         self.put(key, (time, offset), row);
-        if self.by_time.len() <= self.rows_max {
-            return Insertion::Taken;
-        }
-        while self.by_time.len() > self.rows_max {
+        let before = self.by_time.len();
+        while self.bounds.are_passed(self.by_time.len(), self.bytes) {
             self.remove_oldest();
         }
-        Insertion::InPlaceOfTheOldest
+        match before - self.by_time.len() {
+            0 => Insertion::Taken,
+            records => Insertion::InPlaceOfTheOldest { records },
+        }
     }
 
     pub(super) fn put(&mut self, key: &str, moment: Moment, row: Row) {

@@ -6,7 +6,7 @@ use lapwing_vocabulary::{Header, Offset, Records};
 use super::interval::{Insertion, Interval};
 use super::plan::JoinPlan;
 use super::table::{Full, Table};
-use super::value::{BOOKKEEPING_BYTES, Row};
+use super::value::{BOOKKEEPING_BYTES, Bounds, Row};
 use crate::settings::Joined as What;
 
 /// What is remembered of one joined topic.
@@ -18,11 +18,11 @@ pub(super) enum Side {
 
 impl Side {
     pub(super) fn new(plan: &JoinPlan) -> Self {
-        let rows_max = plan.settings.rows_max;
+        let bounds = Bounds::of(&plan.settings);
         match plan.settings.what {
-            What::Table { ttl_micros } => Self::Table(Table::new(ttl_micros, rows_max)),
+            What::Table { ttl_micros } => Self::Table(Table::new(ttl_micros, bounds)),
             What::Interval { before_micros, after_micros, matches, .. } => {
-                Self::Interval(Interval::new(before_micros, after_micros, matches, rows_max))
+                Self::Interval(Interval::new(before_micros, after_micros, matches, bounds))
             }
         }
     }
@@ -83,7 +83,8 @@ impl Waiting {
 pub(super) struct Memory {
     lateness_micros: i64,
     wait_micros: i64,
-    waiting_max: usize,
+    /// Most events that wait; `None` if none does.
+    waiting_bounds: Option<Bounds>,
 
     /// The newest time of an event.
     newest_event: Option<i64>,
@@ -100,7 +101,7 @@ impl Memory {
         Self {
             lateness_micros,
             wait_micros: plans.iter().map(|plan| plan.settings.wait_micros()).max().unwrap_or(0),
-            waiting_max: waits.map(|plan| plan.settings.rows_max).max().unwrap_or(0),
+            waiting_bounds: waits.map(|plan| Bounds::of(&plan.settings)).reduce(Bounds::or),
             newest_event: None,
             reached: None,
             sides: plans.iter().map(Side::new).collect(),
@@ -186,7 +187,9 @@ impl Memory {
     pub(super) fn next_to_go(&mut self) -> Option<((i64, Offset), Waiting, bool)> {
         let due = self.due()?;
         let is_due = self.reached.is_some_and(|reached| reached >= due);
-        if !is_due && self.waiting.len() <= self.waiting_max {
+        let bounds = self.waiting_bounds;
+        let fits = bounds.is_some_and(|bounds| !bounds.are_passed(self.waiting.len(), self.waiting_bytes));
+        if !is_due && fits {
             return None;
         }
         let (moment, event) = self.waiting.pop_first()?;
@@ -233,6 +236,11 @@ impl Memory {
 
     pub(super) fn waiting(&self) -> &BTreeMap<(i64, Offset), Waiting> {
         &self.waiting
+    }
+
+    /// Records or rows remembered of one joined topic.
+    pub(super) fn rows_of(&self, join: usize) -> usize {
+        self.sides[join].size().0
     }
 
     /// Records and rows remembered of all joined topics.

@@ -23,14 +23,17 @@ mod table;
 mod memory;
 /// What is remembered, to and from a snapshot.
 mod stored;
+/// What became of events and records, counted.
+mod counts;
 /// Records of several streams taken apart, joined, and put together as events.
 mod stage;
 
 use lapwing_vocabulary::{Header, Records};
 
+pub use counts::{Counts, JoinCounts};
 pub use plan::JoinPlan;
 pub(crate) use plan::{compile, joined_schema, with_all_columns};
-pub use stage::{Counts, Join, JoinCounts, Joined, Joins};
+pub use stage::{Join, Joined, Joins};
 
 /// Header of a record of a joined topic in the internal topic: the name of its join. Events have none.
 pub const STREAM_HEADER: &str = "lapwing.stream";

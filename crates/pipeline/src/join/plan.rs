@@ -26,6 +26,7 @@ impl JoinPlan {
     pub(crate) fn new(join: &Join, settings: &Settings) -> Result<Self, String> {
         let format = match &join.format {
             settings::Format::Json => Format::Json,
+            settings::Format::Lines(lines) => Format::Lines(lines.clone()),
             settings::Format::Csv(csv) => {
                 Format::Csv { delimiter: csv.delimiter, header: csv.columns.clone().unwrap_or_default() }
             }

@@ -5,6 +5,7 @@ use arrow::array::{Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::SchemaRef;
 use lapwing_vocabulary::{DeadLetter, EventBatch, EventTime, Partition, Reason, Records, Stage};
 
+use super::counts::Counts;
 use super::interval::{Insertion, MATCHES_MAX};
 use super::memory::{Claim, Memory, Waiting};
 use super::plan::JoinPlan;
@@ -42,56 +43,8 @@ pub struct Join {
     schema: SchemaRef,
     memory: Memory,
     counts: Counts,
-}
-
-/// What became of events and of joined records.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// In the order of the joins.
-    pub joins: Vec<JoinCounts>,
-    /// Events that went on before their time, because too many waited.
-    pub hurried: u64,
-    /// Records of streams that the pipeline does not join, or joins no more.
-    pub strangers: u64,
-}
-
-/// What became of events and records at one join.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct JoinCounts {
-    /// Events that matched something.
-    pub matched: u64,
-    /// Events that went on without a match: `kind = "left"`.
-    pub unmatched: u64,
-    /// Events left out for want of a match: `kind = "inner"`.
-    pub no_match: u64,
-    /// Matches left out because one event had too many.
-    pub cut: u64,
-    /// Records taken in.
-    pub kept: u64,
-    /// Records that no event could match any more.
-    pub late: u64,
-    /// Records given up before their time, because too many were kept.
-    pub evicted: u64,
-    /// Rows deleted from a table.
-    pub deleted: u64,
-    /// Rows refused because a table was full.
-    pub refused: u64,
-}
-
-impl JoinCounts {
-    /// Adds other counts.
-    pub(crate) fn add(&mut self, other: &Self) {
-        let Self { matched, unmatched, no_match, cut, kept, late, evicted, deleted, refused } = other;
-        self.matched += matched;
-        self.unmatched += unmatched;
-        self.no_match += no_match;
-        self.cut += cut;
-        self.kept += kept;
-        self.late += late;
-        self.evicted += evicted;
-        self.deleted += deleted;
-        self.refused += refused;
-    }
+    /// For each join whether it was said that it has come to its bounds.
+    warned: Vec<bool>,
 }
 
 /// What came of a batch of records.
@@ -109,6 +62,8 @@ pub struct Joined {
     pub late: Vec<(u32, i64)>,
     /// Values that were written in another type than their column's.
     pub coerced: u64,
+    /// Keys that lines name beyond those that count.
+    pub keys_cut: u64,
 }
 
 /// What a record of a batch is.
@@ -156,6 +111,7 @@ impl Join {
             sides: sides.collect::<Result<_, _>>()?,
             memory: Memory::new(&plans, lateness_micros),
             counts: Counts::of(&plans),
+            warned: vec![false; plans.len()],
             plans,
             topic,
             partition,
@@ -171,8 +127,8 @@ impl Join {
     /// Decodes records and joins them, one after the other.
     pub fn join(&mut self, records: &Records, range: Range<usize>) -> Joined {
         if !self.is_there() {
-            let Decoded { events, records, dead, coerced } = self.events.decode(records, range);
-            return Joined { events, records, released: None, dead, late: Vec::new(), coerced };
+            let Decoded { events, records, dead, coerced, keys_cut } = self.events.decode(records, range);
+            return Joined { events, records, released: None, dead, late: Vec::new(), coerced, keys_cut };
         }
         let decoded = self.decode(records, range.clone());
         let mut going = self.going();
@@ -201,9 +157,9 @@ impl Join {
         }
         dead.sort_by_key(|(index, _)| *index);
         let coerced = decoded.events.coerced + decoded.sides.iter().map(|(side, _)| side.coerced).sum::<u64>();
-        let Decoded { events, records: origin, .. } = decoded.events;
+        let Decoded { events, records: origin, keys_cut, .. } = decoded.events;
         let joined = self.put_together(going, events, origin);
-        Joined { dead, late, coerced, ..joined }
+        Joined { dead, late, coerced, keys_cut, ..joined }
     }
 
     /// Lets event time pass without a record; `None` if no event goes on for it.
@@ -355,9 +311,12 @@ impl Join {
                 Err(_) => {
                     counts.refused += 1;
                     let message = format!(
-                        "the table `{}` has {} keys already: raise `join.{}.max_rows`, or delete keys",
-                        plan.settings.name, plan.settings.rows_max, plan.settings.name
+                        "the table `{}` is full with {} keys: raise `join.{}.max_rows` or `max_bytes`, or delete keys",
+                        plan.settings.name,
+                        self.memory.rows_of(join),
+                        plan.settings.name
                     );
+                    self.warn_of_bounds(join);
                     Fate::Refused(Reason::TableFull, message)
                 }
             };
@@ -368,11 +327,29 @@ impl Join {
                 counts.late += 1;
                 return Fate::Late(by_micros);
             }
-            Some(Insertion::InPlaceOfTheOldest) => counts.evicted += 1,
+            Some(Insertion::InPlaceOfTheOldest { records }) => {
+                counts.evicted += records as u64;
+                self.warn_of_bounds(join);
+            }
             Some(Insertion::Taken) | None => {}
         }
-        counts.kept += 1;
+        self.counts.joins[join].kept += 1;
         Fate::Taken
+    }
+
+    /// Says once that a join has come to its bounds.
+    fn warn_of_bounds(&mut self, join: usize) {
+        if std::mem::replace(&mut self.warned[join], true) {
+            return;
+        }
+        let (partition, name) = (self.partition, &self.plans[join].settings.name);
+        tracing::warn!(
+            partition,
+            join = name,
+            rows = self.memory.rows_of(join),
+            "as many joined records are kept as `max_rows` or `max_bytes` allow: from now on matches may be missed; \
+             raise them, or shorten the interval"
+        );
     }
 
     /// A row of a table is deleted: the key is that of the record, for it has no value.
@@ -448,7 +425,7 @@ impl Join {
         let options = RecordBatchOptions::new().with_row_count(Some(events.len()));
         events.rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
             .expect("the plan made the schema from the same columns, and each has a value per event");
-        Joined { events, records, released, dead: Vec::new(), late: Vec::new(), coerced: 0 }
+        Joined { events, records, released, dead: Vec::new(), late: Vec::new(), coerced: 0, keys_cut: 0 }
     }
 }
 
@@ -469,12 +446,6 @@ impl Going {
             self.matches[left].extend((0..count).map(choice));
             repeats = repeats.saturating_mul(found.len().max(1));
         }
-    }
-}
-
-impl Counts {
-    fn of(plans: &[JoinPlan]) -> Self {
-        Self { joins: vec![JoinCounts::default(); plans.len()], ..Self::default() }
     }
 }
 

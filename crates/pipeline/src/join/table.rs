@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::value::{BOOKKEEPING_BYTES, Row, row_bytes};
+use super::value::{BOOKKEEPING_BYTES, Bounds, Row, row_bytes};
 
 /// The last value of each key.
 #[derive(Debug)]
 pub(super) struct Table {
     ttl_micros: Option<i64>,
-    rows_max: usize,
+    bounds: Bounds,
 
     rows: BTreeMap<Arc<str>, (i64, Row)>,
     /// With a time to live: the keys by the time of their rows.
@@ -15,19 +15,19 @@ pub(super) struct Table {
     bytes: usize,
 }
 
-/// A row was refused: the table has as many keys as it may.
+/// A row of a new key was refused: the table is as large as it may be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
 impl Table {
-    pub(super) fn new(ttl_micros: Option<i64>, rows_max: usize) -> Self {
-        Self { ttl_micros, rows_max, rows: BTreeMap::new(), by_time: BTreeSet::new(), bytes: 0 }
+    pub(super) fn new(ttl_micros: Option<i64>, bounds: Bounds) -> Self {
+        Self { ttl_micros, bounds, rows: BTreeMap::new(), by_time: BTreeSet::new(), bytes: 0 }
     }
 
-    /// Sets the row of a key.
+    /// Sets the row of a key. One that is known already may grow beyond the bounds: it would be wrong otherwise.
     pub(super) fn set(&mut self, key: &str, time: i64, row: Row) -> Result<(), Full> {
         let known = self.remove(key);
-        if known.is_none() && self.rows.len() >= self.rows_max {
+        if known.is_none() && self.bounds.are_passed(self.rows.len() + 1, self.bytes + cost(key, &row)) {
             return Err(Full);
         }
         let key = known.unwrap_or_else(|| Arc::from(key));

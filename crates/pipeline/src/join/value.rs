@@ -6,6 +6,7 @@ use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use serde::{Deserialize, Serialize};
 
 use crate::decode::schema::Kind;
+use crate::settings::Join;
 
 /// One value of a joined record. Times are whole numbers of microseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,32 @@ pub(super) type Row = Arc<[Value]>;
 
 /// What the bookkeeping of one remembered record or event takes besides its values. Units: bytes; an estimate.
 pub(super) const BOOKKEEPING_BYTES: usize = 160;
+
+/// How much is remembered of one topic.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Records.
+    pub(super) rows_max: usize,
+    /// Memory, by the estimate that is counted everywhere.
+    pub(super) bytes_max: usize,
+}
+
+impl Bounds {
+    pub(super) fn of(join: &Join) -> Self {
+        let bytes_max = join.bytes_max.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        Self { rows_max: join.rows_max, bytes_max }
+    }
+
+    /// Whether this is too much.
+    pub(super) fn are_passed(&self, rows: usize, bytes: usize) -> bool {
+        rows > self.rows_max || bytes > self.bytes_max
+    }
+
+    /// Whatever either allows.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self { rows_max: self.rows_max.max(other.rows_max), bytes_max: self.bytes_max.max(other.bytes_max) }
+    }
+}
 
 /// Bytes of memory that a row takes.
 pub(super) fn row_bytes(row: &Row) -> usize {

@@ -8,7 +8,8 @@ use super::outputs::Role;
 use super::pipeline::Settings;
 use super::report::Report;
 use super::schema::{FieldType, SchemaField};
-use super::source::Format;
+use super::source::{APPEND, Format, LINE};
+use super::templates::Templates;
 use super::units::is_topic_name;
 use super::window::{WINDOW_END, WINDOW_EVENTS, WINDOW_SECONDS, WINDOW_START, Window};
 
@@ -33,10 +34,13 @@ pub(super) fn check(settings: &Settings, report: &Report<'_>) {
     check_topic(settings, report);
     check_topics_differ(settings, report);
     check_repartition(settings, report);
+    check_time(settings, report);
     check_internal_topics(settings, report);
     check_enriched_extras(settings, report);
     join_fit::check(settings, report);
-    let declared = declared_columns(settings);
+    check_lines(settings, report);
+    let of_lines = line_columns(settings);
+    let declared = declared_columns(settings, of_lines.as_deref());
     if let Some(declared) = &declared {
         check_source_fields(settings, declared, report);
         check_feature_names(settings, declared, report);
@@ -44,13 +48,19 @@ pub(super) fn check(settings: &Settings, report: &Report<'_>) {
     // A query may add, drop and rename columns, so only without one is it known what features and detectors see.
     let joined = settings.joins.iter().flat_map(|join| join.schema.iter().zip(&join.columns));
     let joined = joined.map(|(field, name)| Column { name, kind: Some(field.kind) });
+    let of_templates = settings.templates.iter().flat_map(Templates::columns).collect::<Vec<_>>();
+    let with_templates = joined.chain(of_templates.iter().map(Column::of_field));
+    if let (Some(templates), Some(declared)) = (&settings.templates, &declared) {
+        check_templates(templates, declared, report);
+    }
     let known = declared.filter(|_| settings.enrich.query.is_none());
-    let known = known.map(|declared| declared.into_iter().chain(joined).collect::<Vec<_>>());
+    let known = known.map(|declared| declared.into_iter().chain(with_templates).collect::<Vec<_>>());
     if let (Some(window), Some(known)) = (&settings.window, &known) {
         check_window_columns(window, known, report);
     }
+    let outputs = settings.window.iter().flat_map(|window| window.spec.outputs()).collect::<Vec<_>>();
     let known = match &settings.window {
-        Some(window) => Some(columns_of_window(settings, window)),
+        Some(_) => Some(columns_of_window(settings, &outputs)),
         None => known,
     };
     if let Some(known) = &known {
@@ -87,6 +97,16 @@ fn check_topic(settings: &Settings, report: &Report<'_>) {
     {
         let hint = "the topic that is read; only with [connect.files] it may be left out".to_owned();
         report.add(&report.key_place(&["source"]), "`source.topic` is missing".to_owned(), hint);
+    }
+}
+
+/// Files do not keep the time of an append: they would be read differently again.
+fn check_time(settings: &Settings, report: &Report<'_>) {
+    let is_of_append = settings.source.time.is_none() && report.is_given(&["source", "time"]);
+    if is_of_append && matches!(settings.connect, Connect::Files(_)) {
+        let message = format!("`source.time` is {APPEND:?}, but the lines of files are not appended to a topic");
+        let hint = "name the field that holds event time".to_owned();
+        report.add(&report.value_place(&["source", "time"]), message, hint);
     }
 }
 
@@ -144,20 +164,76 @@ fn check_enriched_extras(settings: &Settings, report: &Report<'_>) {
 }
 
 /// The columns the file declares. `None` if they are only known at run time.
-fn declared_columns(settings: &Settings) -> Option<Vec<Column<'_>>> {
+fn declared_columns<'a>(settings: &'a Settings, of_lines: Option<&'a [SchemaField]>) -> Option<Vec<Column<'a>>> {
+    if let Some(fields) = of_lines {
+        return Some(fields.iter().map(Column::of_field).collect());
+    }
     if let Some(fields) = &settings.schema {
         return Some(fields.iter().map(Column::of_field).collect());
     }
     match &settings.source.format {
         Format::Csv(csv) => Some(csv.columns.as_ref()?.iter().map(Column::of_unknown_type).collect()),
-        Format::Json => None,
+        Format::Json | Format::Lines(_) => None,
+    }
+}
+
+/// The columns that the lines of a log give.
+fn line_columns(settings: &Settings) -> Option<Vec<SchemaField>> {
+    match &settings.source.format {
+        Format::Lines(lines) => lines.columns(&settings.source.key),
+        Format::Json | Format::Csv(_) => None,
+    }
+}
+
+/// What a log's lines give follows from their layout, and each name may be there once.
+fn check_lines(settings: &Settings, report: &Report<'_>) {
+    let Some(columns) = line_columns(settings) else { return };
+    if settings.schema.is_some() {
+        let message = "[schema] is given, but the layout of the lines says which fields there are".to_owned();
+        let hint = "remove [schema], or name the fields in `pattern`".to_owned();
+        let (place, other) = (report.key_place(&["schema"]), report.value_place(&["source", "format"]));
+        report.add_pair(&place, &other, message, hint);
+    }
+    let has_keys = matches!(&settings.source.format, Format::Lines(lines) if lines.keys.is_some());
+    if has_keys && settings.source.id.is_some() {
+        let message = "a line that names several keys is an event of each, which `source.id` would take for repeats";
+        let hint = "remove `id`, or `keys`".to_owned();
+        let other = report.value_place(&["source", "lines", "keys"]);
+        report.add_pair(&report.value_place(&["source", "id"]), &other, message.to_owned(), hint);
+    }
+    for (at, column) in columns.iter().enumerate() {
+        if columns[..at].iter().any(|before| before.name == column.name) {
+            let message = format!("a line would give {} twice", quoted(&column.name));
+            let hint = format!("rename the field; `{LINE}` is the whole line, and `source.key` what `keys` finds");
+            report.add(&report.key_place(&["source", "lines"]), message, hint);
+        }
+    }
+}
+
+fn check_templates(templates: &Templates, declared: &[Column<'_>], report: &Report<'_>) {
+    let place = report.value_place(&["templates", "column"]);
+    match declared.iter().find(|column| column.name == templates.column) {
+        None => {
+            let names = declared.iter().map(|column| column.name);
+            unknown_column(report, &place, "[templates]", &templates.column, names);
+        }
+        Some(Column { kind: Some(kind), .. }) if *kind != FieldType::Text => {
+            let message = format!("templates are of text, but {} is {}", quoted(&templates.column), kind.name());
+            report.add(&place, message, None);
+        }
+        Some(_) => {}
+    }
+    for own in templates.columns() {
+        if declared.iter().any(|column| column.name == own.name) {
+            let message = format!("[templates] adds a column {}, which the events have already", quoted(&own.name));
+            report.add(&report.key_place(&["templates"]), message, "rename the field of the events".to_owned());
+        }
     }
 }
 
 fn check_source_fields(settings: &Settings, declared: &[Column<'_>], report: &Report<'_>) {
     let source = &settings.source;
-    let fields =
-        [("key", Some(source.key.as_str())), ("time", Some(source.time.as_str())), ("id", source.id.as_deref())];
+    let fields = [("key", Some(source.key.as_str())), ("time", source.time.as_deref()), ("id", source.id.as_deref())];
     for (role, field) in fields {
         let Some(field) = field.filter(|field| !field.is_empty()) else {
             continue;
@@ -214,25 +290,29 @@ fn check_window_columns(window: &Window, known: &[Column<'_>], report: &Report<'
             None => unknown_column(report, &place, &what, name, known.iter().map(|column| column.name)),
             Some(known) if !takes_any(column.measure) && !is_numeric(known) => {
                 let message = format!("`{}` of {} needs numbers", column.measure.name(), quoted(name));
-                report.add(&place, message, "count and distinct take any column".to_owned());
+                report.add(&place, message, "count, distinct and span take any column".to_owned());
             }
             Some(_) => {}
         }
+    }
+    if let Some(name) = window.text.as_ref().filter(|name| !known.iter().any(|column| column.name == **name)) {
+        let place = report.value_place(&["window", "texts", "column"]);
+        unknown_column(report, &place, "[window.texts]", name, known.iter().map(|column| column.name));
     }
 }
 
 /// Whether a measure looks at presence or identity only.
 fn takes_any(measure: WindowMeasure) -> bool {
-    matches!(measure, WindowMeasure::Count | WindowMeasure::Distinct)
+    matches!(measure, WindowMeasure::Count | WindowMeasure::Distinct | WindowMeasure::Span)
 }
 
 /// What features and detectors see of a window.
-fn columns_of_window<'a>(settings: &'a Settings, window: &'a Window) -> Vec<Column<'a>> {
+fn columns_of_window<'a>(settings: &'a Settings, outputs: &'a [String]) -> Vec<Column<'a>> {
     let number = |name: &'a str| Column { name, kind: Some(FieldType::Float) };
     let times = [WINDOW_START, WINDOW_END].map(|name| Column { name, kind: Some(FieldType::Time) });
     let key = Column { name: &settings.source.key, kind: Some(FieldType::Text) };
     let own = [WINDOW_EVENTS, WINDOW_SECONDS].map(number);
-    let declared = window.spec.columns.iter().map(|column| number(&column.name));
+    let declared = outputs.iter().map(|name| number(name));
     [key].into_iter().chain(times).chain(own).chain(declared).collect()
 }
 

@@ -72,8 +72,17 @@ pub struct AlertType {
 pub struct Vote {
     /// Name of the detector.
     pub detector: String,
-    /// Share of normal rows it may flag by itself. Range: 0 < r ≤ 0.5.
-    pub alert_rate: f64,
+    /// From where on it votes.
+    pub at: VoteAt,
+}
+
+/// From where on a detector votes by itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum VoteAt {
+    /// Share of normal rows it may flag. Range: 0 < r ≤ 0.5.
+    Rate(f64),
+    /// Its own score, on its own scale: of a random forest the probability.
+    Score(f64),
 }
 
 /// What models are fitted to.
@@ -148,26 +157,41 @@ fn read_type(field: &Field<'_>) -> AlertType {
     let severities = Severity::ALL.map(|severity| (severity.name(), severity));
     let severity = section.field("severity").and_then(|field| field.choice(&severities));
     let when = match section.is_given() {
+        // What a detector votes for may need no other condition.
+        true if section.field("detector").is_some() && section.field("when").is_none() => None,
         true => section.required("when", "an SQL condition, such as when = \"bytes_vs_usual > 4\""),
         false => None,
     };
     AlertType {
         name: field.name.clone(),
-        when: when.and_then(|field| field.text()).unwrap_or_default(),
+        when: when.and_then(|field| field.text()).unwrap_or_else(|| "TRUE".to_owned()),
         severity: severity.unwrap_or(Severity::Warning),
         vote: read_vote(&section),
     }
 }
 
 fn read_vote(section: &Section<'_>) -> Option<Vote> {
-    let (detector, rate) = (section.field("detector"), section.field("alert_rate"));
-    match (detector, rate) {
+    let (detector, rate, score) = (section.field("detector"), section.field("alert_rate"), section.field("min_score"));
+    if let (Some(rate), Some(score)) = (&rate, &score) {
+        let message = "`alert_rate` and `min_score` both say from where on the detector votes".to_owned();
+        section.report.add_pair(&score.key_place, &rate.key_place, message, "remove one of them".to_owned());
+        return None;
+    }
+    let at = match (&rate, &score) {
+        (Some(rate), _) => Some(VoteAt::Rate(read_rate(rate)?)),
+        (None, Some(score)) => Some(VoteAt::Score(score.number()?)),
         (None, None) => None,
-        (Some(detector), Some(rate)) => Some(Vote { detector: detector.text()?, alert_rate: read_rate(&rate)? }),
-        (Some(one), None) | (None, Some(one)) => {
+    };
+    match (detector, at) {
+        (None, None) => None,
+        (Some(detector), Some(at)) => Some(Vote { detector: detector.text()?, at }),
+        (detector, _) => {
+            let one = detector.or(rate).or(score)?;
             let hint =
-                "`detector` names the one that votes, `alert_rate` the share of normal rows it may flag".to_owned();
-            let message = format!("`{}` goes with `detector` and `alert_rate` together", one.path());
+                "`detector` names the one that votes; `alert_rate` says which share of normal rows it may flag, \
+                        `min_score` from which score on it votes"
+                    .to_owned();
+            let message = format!("`{}` goes with `detector` and one of `alert_rate`, `min_score`", one.path());
             section.report.add(&one.key_place, message, hint);
             None
         }

@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use lapwing_vocabulary::time::{MINUTE, SECOND};
 
 use super::keys;
@@ -8,6 +10,9 @@ use super::units::{YEAR, is_identifier, is_topic_name};
 
 /// Records of a joined stream, or rows of a joined table, that are kept per partition unless the file says otherwise.
 const ROWS_DEFAULT: i64 = 1_000_000;
+
+/// Least and most memory for what is kept of one join. Units: bytes.
+const BYTES: RangeInclusive<u64> = (1 << 10)..=(1 << 50);
 
 /// Another topic whose records are joined to the events.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub struct Join {
     pub kind: JoinKind,
     /// Most records kept per partition.
     pub rows_max: usize,
+    /// Most memory for them, per partition, by an estimate. Units: bytes. `None` is unbounded.
+    pub bytes_max: Option<u64>,
 }
 
 /// What is joined.
@@ -149,6 +156,7 @@ fn read_join(field: &Field<'_>, entity: &str, watermark_micros: i64) -> Join {
         what: if is_table { read_table(&section) } else { read_interval(&section, watermark_micros) },
         kind: section.field("kind").and_then(|field| field.choice(&JoinKind::ALL)).unwrap_or(JoinKind::Left),
         rows_max: section.integer_or("max_rows", 1..=1_000_000_000, ROWS_DEFAULT) as usize,
+        bytes_max: section.field("max_bytes").and_then(|field| field.size(BYTES)),
         name,
     }
 }

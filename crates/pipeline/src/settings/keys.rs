@@ -10,6 +10,7 @@ pub(super) const ROOT: &[&str] = &[
     "max_record_bytes",
     "source",
     "schema",
+    "templates",
     "join",
     "enrich",
     "encode",
@@ -39,6 +40,24 @@ pub(super) const SOURCE: &[&str] = &[
     "repartition",
     "group",
     "csv",
+    "lines",
+];
+/// `[source.lines]`
+pub(super) const LINES: &[&str] = &["layout", "pattern", "example", "keys", "utc_offset", "multiline"];
+/// `[templates]`
+pub(super) const TEMPLATES: &[&str] = &[
+    "column",
+    "seed",
+    "learn",
+    "masks",
+    "patterns",
+    "depth",
+    "similarity",
+    "max_children",
+    "max_templates",
+    "max_tokens",
+    "max_bytes",
+    "parameters",
 ];
 /// `[source.csv]`
 pub(super) const CSV: &[&str] = &["delimiter", "header", "columns"];
@@ -46,8 +65,23 @@ pub(super) const CSV: &[&str] = &["delimiter", "header", "columns"];
 pub(super) const SCHEMA_FIELD: &[&str] = &["type", "path"];
 /// `[join.<join>]`
 pub(super) const JOIN: &[&str] = &[
-    "topic", "format", "key", "time", "schema", "on", "within", "before", "after", "wait", "match", "kind", "table",
-    "ttl", "max_rows", "csv",
+    "topic",
+    "format",
+    "key",
+    "time",
+    "schema",
+    "on",
+    "within",
+    "before",
+    "after",
+    "wait",
+    "match",
+    "kind",
+    "table",
+    "ttl",
+    "max_rows",
+    "max_bytes",
+    "csv",
 ];
 /// `[enrich]`
 pub(super) const ENRICH: &[&str] = &["tables", "query"];
@@ -92,10 +126,27 @@ pub(super) const FEATURE: &[&str] = &[
     "fill",
 ];
 /// `[window]`
-pub(super) const WINDOW: &[&str] =
-    &["kind", "size", "step", "gap", "max_age", "events", "allowed_lateness", "early", "open_max", "columns"];
+pub(super) const WINDOW: &[&str] = &[
+    "kind",
+    "size",
+    "step",
+    "gap",
+    "max_age",
+    "events",
+    "min_events",
+    "allowed_lateness",
+    "early",
+    "open_max",
+    "columns",
+    "texts",
+];
+/// `[window.texts]`
+pub(super) const WINDOW_TEXTS: &[&str] = &["column", "events", "bytes"];
 /// A column of `[window.columns]`.
-pub(super) const WINDOW_COLUMN: &[&str] = &["count", "sum", "mean", "min", "max", "std", "first", "last", "distinct"];
+pub(super) const WINDOW_COLUMN: &[&str] = &[
+    "count", "sum", "mean", "min", "max", "std", "first", "last", "distinct", "counts", "sequence", "span", "labels",
+    "length",
+];
 /// What every detector has; its other keys are options of its method.
 pub(super) const DETECTOR_COMMON: &[&str] = &["method", "inputs", "exclude", "model", "rules"];
 /// `[detect.<detector>]`
@@ -137,6 +188,12 @@ pub(super) const DETECTOR: &[&str] = &[
     "skewness",
     "variance",
     "weighted",
+    "vectors_max",
+    "rarity",
+    "minimum_effect",
+    "context",
+    "smoothing",
+    "mean",
 ];
 /// A column of `[detect.<detector>.rules]`
 pub(super) const INPUT_RULE: &[&str] = &["direction", "minimum", "minimum_share"];
@@ -145,7 +202,7 @@ pub(super) const DECIDE: &[&str] = &["alert_rate", "segment", "likelihood", "res
 /// `[decide.likelihood]`
 pub(super) const LIKELIHOOD: &[&str] = &["recent", "over"];
 /// `[decide.types.<type>]`
-pub(super) const ALERT_TYPE: &[&str] = &["when", "severity", "detector", "alert_rate"];
+pub(super) const ALERT_TYPE: &[&str] = &["when", "severity", "detector", "alert_rate", "min_score"];
 /// `[train]`
 pub(super) const TRAIN: &[&str] = &["where", "label", "normal", "sample", "seed"];
 /// `[outputs]`
@@ -169,7 +226,9 @@ pub(super) const TOPICS: &[&str] = &[
     "repartitioned",
 ];
 /// `[state]`
-pub(super) const STATE: &[&str] = &["path", "snapshots", "snapshot_interval", "memory", "ttl"];
+pub(super) const STATE: &[&str] = &["path", "snapshots", "snapshot_interval", "memory", "ttl", "leave_out"];
+/// An interval of `state.leave_out`.
+pub(super) const LEAVE_OUT: &[&str] = &["from", "to", "entity"];
 /// `[models]`
 pub(super) const MODELS: &[&str] = &["path"];
 /// `[connect]`
@@ -184,6 +243,9 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("", ROOT),
     ("source", SOURCE),
     ("source.csv", CSV),
+    ("source.lines", LINES),
+    ("templates", TEMPLATES),
+    ("templates.patterns", &["<name>"]),
     ("schema.<field>", SCHEMA_FIELD),
     ("join.<join>", JOIN),
     ("join.<join>.csv", CSV),
@@ -193,6 +255,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("encode", &["<column>"]),
     ("window", WINDOW),
     ("window.columns.<column>", WINDOW_COLUMN),
+    ("window.texts", WINDOW_TEXTS),
     ("features.<feature>", FEATURE),
     ("detect.<detector>", DETECTOR),
     ("detect.<detector>.rules.<column>", INPUT_RULE),
@@ -204,6 +267,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("topics", TOPICS),
     ("topics.<role>", LAYOUT),
     ("state", STATE),
+    ("state.leave_out", LEAVE_OUT),
     ("models", MODELS),
     ("connect", CONNECT),
     ("connect.embedded", EMBEDDED),

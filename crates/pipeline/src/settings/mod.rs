@@ -10,6 +10,8 @@ mod pipeline;
 mod source;
 /// `[schema]`: names, types and paths of the fields.
 mod schema;
+/// `[templates]`: what log messages were printed from.
+mod templates;
 /// `[join.*]`: other topics joined to the events.
 mod join;
 /// `[enrich]`: reference tables and the query; `[encode]`: categories for models.
@@ -24,6 +26,8 @@ mod detect;
 mod decide;
 /// `[outputs]`: where results go; `[topics]`: how topics are laid out.
 mod outputs;
+/// `state.leave_out`: events that memory is to know nothing of.
+mod leave_out;
 /// `[state]` and `[models]`: folders on disk.
 mod storage;
 /// `[connect.*]`: the transport.
@@ -56,7 +60,7 @@ mod digest;
 mod tests;
 
 pub use connect::{Connect, EmbeddedLog, FilePlace, Files, LocalPath};
-pub use decide::{AlertType, Decide, Likelihood, Postprocessing, Train, Vote};
+pub use decide::{AlertType, Decide, Likelihood, Postprocessing, Train, Vote, VoteAt};
 pub use detect::{Detect, Detector, Inputs, ModelVersion};
 pub use enrich::{Encoding, Enrich, ReferenceTable};
 pub use fault::{Excerpt, Fault, Faults};
@@ -64,11 +68,13 @@ pub use join::{Join, JoinKind, Joined, Matches};
 pub use kafka::{Kafka, KafkaProperty, PropertyValue};
 pub use keys::known_keys;
 pub use lapwing_detect::Method;
+pub use leave_out::LeaveOut;
 pub use outputs::{Outputs, Role, Topics};
 pub use pipeline::{FILE_BYTES_MAX, Overrides, Pipeline, Settings, Variables};
 pub use schema::{FieldType, SchemaField};
 pub use secret::Secret;
-pub use source::{Csv, Format, Source};
+pub use source::{Csv, Format, LINE, LineLayout, LineStart, Lines, Source};
 pub use storage::{Models, State};
+pub use templates::{PARAMETER, TEMPLATE, TEMPLATE_CODE, TEMPLATE_NEW, TEMPLATE_TEXT, Templates};
 pub use units::{format_size, parse_size};
 pub use window::{WINDOW_END, WINDOW_EVENTS, WINDOW_OWN, WINDOW_SECONDS, WINDOW_START, Window};

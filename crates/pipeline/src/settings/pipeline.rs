@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::ops::Deref;
@@ -11,7 +12,7 @@ use toml_edit::Document;
 
 use super::connect::{self, Connect, EmbeddedLog};
 use super::decide::{self, Decide, Train};
-use super::detect::{self, Detect};
+use super::detect::{self, Detect, Inputs};
 use super::enrich::{self, Encoding, Enrich};
 use super::fault::{Fault, Faults};
 use super::features;
@@ -22,6 +23,7 @@ use super::schema::{self, SchemaField};
 use super::section::Section;
 use super::source::{self, Source};
 use super::storage::{self, Models, State};
+use super::templates::{self, Templates};
 use super::units::is_plain_name;
 use super::window::{self, Window};
 use super::{consistency, digest, resolved};
@@ -65,6 +67,8 @@ pub struct Settings {
     pub source: Source,
     /// The fields; `None` if they are inferred from a sample.
     pub schema: Option<Vec<SchemaField>>,
+    /// Templates of log messages; `None` looks for none.
+    pub templates: Option<Templates>,
     /// Other topics joined to the events, in the order of the file.
     pub joins: Vec<Join>,
     /// Reference tables and the query.
@@ -136,6 +140,7 @@ impl Pipeline {
         let folder = file.parent().unwrap_or(Path::new(""));
         let mut settings = read_settings(&root, folder, overrides.connect.is_none().then_some(variables));
         overrides.apply(&mut settings);
+        settings.name_each_input();
         consistency::check(&settings, &report);
         report.finish()?;
         Ok(Self { file: file.to_owned(), settings })
@@ -208,6 +213,21 @@ impl Pipeline {
 }
 
 impl Settings {
+    /// A feature or a column of windows that has several values may be listed by its own name: that means all of them.
+    fn name_each_input(&mut self) {
+        let windows = self.window.iter().flat_map(|window| &window.spec.columns);
+        let windows = windows.map(|column| (column.name.clone(), column.outputs()));
+        let features = self.features.iter().map(|feature| (feature.name.clone(), feature.outputs()));
+        let vectors: BTreeMap<String, Vec<String>> =
+            windows.chain(features).filter(|(name, outputs)| *outputs != [name.as_str()]).collect();
+        let each = |name: &String| vectors.get(name).cloned().unwrap_or_else(|| vec![name.clone()]);
+        for detector in &mut self.detect.detectors {
+            if let Inputs::Listed(names) | Inputs::Numeric { exclude: names } = &mut detector.inputs {
+                *names = names.iter().flat_map(each).collect();
+            }
+        }
+    }
+
     /// The topics that are used, by role.
     pub(super) fn topics_named(&self) -> Vec<(Role, &str)> {
         let outputs = &self.outputs;
@@ -244,6 +264,7 @@ fn read_settings(root: &Section<'_>, folder: &Path, variables: Option<Variables<
     let max_batch_events = root.integer_or("max_batch_events", 1..=1_000_000, 8192) as usize;
     let features = features::read(root);
     let source = source::read(root, &name);
+    let templates = templates::read(root, folder);
     let record_bytes = root.field("max_record_bytes").and_then(|field| field.size(1..=RECORD_BYTES_MAX));
     Settings {
         workers: root.field("workers").and_then(|field| field.integer(1..=1024)).map(|count| count as usize),
@@ -258,7 +279,8 @@ fn read_settings(root: &Section<'_>, folder: &Path, variables: Option<Variables<
         schema: schema::read(root),
         enrich: enrich::read(root, folder),
         encode: enrich::read_encodings(root),
-        window: window::read(root),
+        window: window::read(root, templates.as_ref()),
+        templates,
         detect: detect::read(root, &name),
         decide: decide::read(root),
         train: decide::read_train(root),

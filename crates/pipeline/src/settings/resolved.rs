@@ -1,20 +1,25 @@
+/// `[window]` and `[features]`.
+mod rows;
+
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use lapwing_detect::{Direction, InputRule, MinimumEffect};
-use lapwing_features::{FeatureSpec, Learn, Measure, Nulls, Over, Season, WindowKind};
+use lapwing_logs::Mask;
 use lapwing_vocabulary::port::{Processing, TopicLayout};
 
 use super::connect::{Connect, FilePlace};
-use super::decide::{Likelihood, Postprocessing};
+use super::decide::{Likelihood, Postprocessing, VoteAt};
 use super::detect::{Detect, Detector, Inputs};
 use super::join::{Join, Joined};
+use super::leave_out::LeaveOut;
 use super::outputs::{Outputs, Topics};
 use super::pipeline::Settings;
 use super::schema::SchemaField;
-use super::source::{Format, Source};
+use super::source::{APPEND, Format, LineLayout, Lines, Source};
+use super::templates::Templates;
 use super::units::{format_size, show_duration};
-use super::window::Window;
+use rows::{write_features, write_window};
 
 /// The text of a pipeline file, line by line.
 #[derive(Default)]
@@ -24,6 +29,11 @@ impl Text {
     fn table(&mut self, path: &[&str]) {
         let path: Vec<String> = path.iter().map(|name| key(name)).collect();
         self.0.push_str(&format!("\n[{}]\n", path.join(".")));
+    }
+
+    /// One more table of a list.
+    fn list_table(&mut self, path: &str) {
+        self.0.push_str(&format!("\n[[{path}]]\n"));
     }
 
     fn set(&mut self, name: &str, value: impl Display) {
@@ -73,6 +83,7 @@ pub(super) fn resolved(settings: &Settings) -> String {
     write_root(&mut text, settings);
     write_source(&mut text, &settings.source);
     write_schema(&mut text, settings);
+    settings.templates.iter().for_each(|templates| write_templates(&mut text, templates));
     settings.joins.iter().for_each(|join| write_join(&mut text, join));
     write_enrich(&mut text, settings);
     settings.window.iter().for_each(|window| write_window(&mut text, window));
@@ -110,7 +121,7 @@ fn write_source(text: &mut Text, source: &Source) {
     }
     text.set_text("format", source.format.name());
     text.set_text("key", &source.key);
-    text.set_text("time", &source.time);
+    text.set_text("time", source.time.as_deref().unwrap_or(APPEND));
     if let Some(id) = &source.id {
         text.set_text("id", id);
         text.set_duration("dedup", source.dedup_micros);
@@ -122,6 +133,47 @@ fn write_source(text: &mut Text, source: &Source) {
     text.set("repartition", source.repartition);
     text.set_text("group", &source.group);
     write_csv(text, &["source", "csv"], &source.format);
+    if let Format::Lines(lines) = &source.format {
+        write_lines(text, lines);
+    }
+}
+
+fn write_lines(text: &mut Text, lines: &Lines) {
+    text.table(&["source", "lines"]);
+    match &lines.layout {
+        LineLayout::Named(name) => text.set_text("layout", name),
+        LineLayout::Pattern(pattern) => text.set_text("pattern", pattern),
+        LineLayout::Example(example) => text.set_text("example", example),
+    }
+    lines.keys.iter().for_each(|keys| text.set_text("keys", keys));
+    lines.multiline.iter().for_each(|start| text.set_text("multiline", start.written()));
+    let (sign, seconds) = (if lines.offset_seconds < 0 { '-' } else { '+' }, lines.offset_seconds.abs());
+    text.set_text("utc_offset", &format!("{sign}{:02}:{:02}", seconds / 3600, seconds % 3600 / 60));
+}
+
+fn write_templates(text: &mut Text, templates: &Templates) {
+    text.table(&["templates"]);
+    text.set_text("column", &templates.column);
+    templates.seed.iter().for_each(|seed| text.set_text("seed", seed.written()));
+    let spec = &templates.spec;
+    text.set("learn", spec.learn);
+    let (known, own): (Vec<_>, Vec<_>) =
+        spec.masks.iter().partition(|mask| Mask::named(&mask.name).as_ref() == Some(*mask));
+    match known.is_empty() {
+        true => text.set("masks", "[]"),
+        false => text.set_list("masks", known.iter().map(|mask| mask.name.as_str())),
+    }
+    text.set("depth", spec.depth);
+    text.set("similarity", format!("{:?}", spec.similarity));
+    text.set("max_children", spec.children_max);
+    text.set("max_templates", spec.templates_max);
+    text.set("max_tokens", spec.tokens_max);
+    text.set("max_bytes", spec.line_bytes_max);
+    text.set("parameters", templates.parameters);
+    if !own.is_empty() {
+        text.table(&["templates", "patterns"]);
+        own.iter().for_each(|mask| text.set_text(&mask.name, &mask.pattern));
+    }
 }
 
 fn write_csv(text: &mut Text, table: &[&str], format: &Format) {
@@ -176,6 +228,7 @@ fn write_join(text: &mut Text, join: &Join) {
         }
     }
     text.set("max_rows", join.rows_max);
+    join.bytes_max.iter().for_each(|bytes| text.set_text("max_bytes", &format_size(*bytes)));
     write_csv(text, &["join", &join.name, "csv"], &join.format);
     write_fields(text, &["join", &join.name, "schema"], &join.schema);
 }
@@ -192,102 +245,6 @@ fn write_enrich(text: &mut Text, settings: &Settings) {
     if !settings.encode.is_empty() {
         text.table(&["encode"]);
         settings.encode.iter().for_each(|(column, encoding)| text.set_text(column, encoding.name()));
-    }
-}
-
-fn write_window(text: &mut Text, window: &Window) {
-    text.table(&["window"]);
-    match window.spec.kind {
-        WindowKind::Tumbling { size_micros } => {
-            text.set_text("kind", "tumbling");
-            text.set_duration("size", size_micros);
-        }
-        WindowKind::Sliding { size_micros, step_micros } => {
-            text.set_text("kind", "sliding");
-            text.set_duration("size", size_micros);
-            text.set_duration("step", step_micros);
-        }
-        WindowKind::Session { gap_micros, age_micros_max } => {
-            text.set_text("kind", "session");
-            text.set_duration("gap", gap_micros);
-            age_micros_max.into_iter().for_each(|age| text.set_duration("max_age", age));
-        }
-        WindowKind::CountOrTimeout { events, gap_micros, age_micros_max } => {
-            text.set_text("kind", "count");
-            text.set("events", events);
-            gap_micros.into_iter().for_each(|gap| text.set_duration("gap", gap));
-            age_micros_max.into_iter().for_each(|age| text.set_duration("max_age", age));
-        }
-    }
-    text.set_duration("allowed_lateness", window.spec.allowed_lateness_micros);
-    window.spec.early_micros.into_iter().for_each(|early| text.set_duration("early", early));
-    text.set("open_max", window.open_max);
-    if !window.spec.columns.is_empty() {
-        text.table(&["window", "columns"]);
-        for column in &window.spec.columns {
-            let of = quote(column.column.as_deref().unwrap_or("*"));
-            text.set(&column.name, format!("{{ {} = {of} }}", column.measure.name()));
-        }
-    }
-}
-
-fn write_features(text: &mut Text, features: &[FeatureSpec]) {
-    if features.is_empty() {
-        return;
-    }
-    text.table(&["features"]);
-    for feature in features {
-        let mut parts = measure_parts(&feature.measure);
-        parts.extend(span_parts(&feature.over, feature.measure.panes_default()));
-        if feature.nulls == Nulls::Zero {
-            parts.push(("nulls", quote("zero")));
-        }
-        if feature.learn != Learn::Robust {
-            parts.push(("learn", quote(feature.learn.name())));
-        }
-        parts.extend(feature.fill.map(|fill| ("fill", format!("{:?}", fill.value()))));
-        let parts: Vec<String> = parts.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        text.set(&feature.name, format!("{{ {} }}", parts.join(", ")));
-    }
-}
-
-fn measure_parts(measure: &Measure) -> Vec<(&'static str, String)> {
-    let name = measure.name();
-    match measure {
-        Measure::GeoDistance { latitude, longitude } | Measure::GeoSpeed { latitude, longitude } => {
-            vec![(name, format!("[{}, {}]", quote(latitude), quote(longitude)))]
-        }
-        _ => {
-            let columns = measure.columns();
-            let mut parts = vec![(name, quote(columns.first().map_or("*", |column| column)))];
-            match measure {
-                Measure::Quantile { q_ppm, .. } => parts.push(("q", format!("{:?}", f64::from(*q_ppm) / 1e6))),
-                Measure::Correlation { peers, .. } => parts.push(("peers", quote(peers))),
-                Measure::Sequence { length, .. } => parts.push(("length", length.to_string())),
-                _ => {}
-            }
-            parts
-        }
-    }
-}
-
-fn span_parts(over: &Over, panes_default: usize) -> Vec<(&'static str, String)> {
-    match over {
-        Over::Past => Vec::new(),
-        Over::Window { length_micros, panes } => {
-            let mut parts = vec![("over", quote(&show_duration(*length_micros)))];
-            parts.extend((*panes != panes_default).then(|| ("panes", panes.to_string())));
-            parts
-        }
-        Over::Baseline { length_micros, season, peers } => {
-            let mut parts = vec![("baseline", quote(&show_duration(*length_micros)))];
-            parts.extend(season.map(|season| match season {
-                Season::Day => ("season", quote("day")),
-                Season::Week => ("season", quote("week")),
-            }));
-            parts.extend(peers.as_ref().map(|peers| ("peers", quote(peers))));
-            parts
-        }
     }
 }
 
@@ -357,7 +314,10 @@ fn write_decide(text: &mut Text, settings: &Settings) {
         text.set_text("severity", kind.severity.name());
         if let Some(vote) = &kind.vote {
             text.set_text("detector", &vote.detector);
-            text.set("alert_rate", format!("{:?}", vote.alert_rate));
+            match vote.at {
+                VoteAt::Rate(rate) => text.set("alert_rate", format!("{rate:?}")),
+                VoteAt::Score(score) => text.set("min_score", format!("{score:?}")),
+            }
         }
     }
     text.table(&["train"]);
@@ -423,6 +383,12 @@ fn write_storage(text: &mut Text, settings: &Settings) {
     match settings.state.ttl_micros {
         Some(ttl) => text.set_duration("ttl", ttl),
         None => text.set("ttl", false),
+    }
+    for LeaveOut { from, to, entity } in &settings.state.leave_out {
+        text.list_table("state.leave_out");
+        text.set_text("from", &from.to_rfc3339());
+        text.set_text("to", &to.to_rfc3339());
+        entity.iter().for_each(|entity| text.set_text("entity", entity));
     }
     text.table(&["models"]);
     text.set_text("path", &settings.models.path.to_string_lossy());

@@ -156,6 +156,23 @@ impl<'a> Field<'a> {
         Section { report: self.report, place: self.key_place.clone(), path: self.path.clone(), table }
     }
 
+    /// The value as a list of tables with their known keys; `form` says in words what is expected.
+    pub(super) fn sections(&self, known: &[&str], form: &str) -> Option<Vec<Section<'a>>> {
+        let section = |table: &'a dyn TableLike, place: Option<Range<usize>>| {
+            let place = place.unwrap_or_else(|| self.place.clone());
+            let section = Section { report: self.report, place, path: self.path.clone(), table: Some(table) };
+            section.refuse_unknown(known);
+            section
+        };
+        if let Some(tables) = self.item.as_array_of_tables() {
+            return Some(tables.iter().map(|table| section(table, table.span())).collect());
+        }
+        let tables = self.item.as_array().map(|list| list.iter().map(|value| (value.as_inline_table(), value.span())));
+        let tables: Option<Vec<_>> = tables.and_then(|tables| tables.map(|(table, at)| Some((table?, at))).collect());
+        let Some(tables) = tables else { return self.wrong_type(form) };
+        Some(tables.into_iter().map(|(table, place)| section(table, place)).collect())
+    }
+
     /// A text that is not empty.
     pub(super) fn text(&self) -> Option<String> {
         let Some(text) = self.item.as_str() else {

@@ -6,6 +6,7 @@ use lapwing_features::FeatureSpec;
 use lapwing_vocabulary::time::{DAY, SECOND};
 
 use super::keys;
+use super::leave_out::{self, LeaveOut};
 use super::section::Section;
 use super::units::{CENTURY, show_duration};
 
@@ -25,6 +26,8 @@ pub struct State {
     pub memory_bytes: Option<u64>,
     /// How long an entity without events is remembered, in event time. Units: microseconds. `None` is for ever.
     pub ttl_micros: Option<i64>,
+    /// Events that memory knows nothing of.
+    pub leave_out: Vec<LeaveOut>,
 }
 
 /// Where models are kept.
@@ -44,6 +47,7 @@ pub(super) fn read_state(root: &Section<'_>, features: &[FeatureSpec]) -> State 
         snapshot_interval: Duration::from_micros(interval as u64),
         memory_bytes: section.field("memory").and_then(|field| field.size(MEMORY)),
         ttl_micros: read_ttl(&section, features),
+        leave_out: leave_out::read(&section),
     }
 }
 

@@ -23,7 +23,10 @@ use crate::postprocess::Postprocess;
 use crate::render;
 use crate::score::{Model, Scored, score};
 use crate::status::{Status, add};
+use crate::templates::Templates;
 
+/// Events that memory is to know nothing of.
+mod leave_out;
 /// What a task puts out.
 mod output;
 /// What a task remembers.
@@ -37,11 +40,19 @@ pub struct Task {
     partition: Partition,
 
     join: Join,
+    templates: Option<Templates>,
     enrich: Enrich,
     aggregate: Aggregate,
     postprocess: Option<Postprocess>,
     decide: Decide,
     model: Option<Arc<Model>>,
+
+    /// Bytes of memory for it; `None` is unbounded.
+    room_bytes: Option<usize>,
+    /// Whether it was said that its joins alone need more.
+    is_crowded: bool,
+    /// Events left out by the replay.
+    left_out: u64,
 }
 
 /// What came of a batch of records.
@@ -115,6 +126,7 @@ impl Task {
     ) -> Result<Self, RunError> {
         Ok(Self {
             join: plan.join(partition)?,
+            templates: plan.templates()?,
             enrich: plan.enrich(partition, tables)?,
             aggregate: Aggregate::new(&plan.memory, room)?,
             postprocess: Postprocess::new(&plan.settings.decide.postprocessing, plan.memory.limits.ttl_micros),
@@ -122,6 +134,9 @@ impl Task {
             plan: plan.clone(),
             partition,
             model: None,
+            room_bytes: room.map(|room| room.bytes),
+            is_crowded: false,
+            left_out: 0,
         })
     }
 
@@ -213,9 +228,13 @@ impl Task {
         clock: &dyn Clock,
     ) -> Result<Product, RunError> {
         let mut product = Product::default();
-        let Some(topic) = self.plan.topics.markers.clone() else { return Ok(product) };
         let now = clock.wall_micros();
-        product.outputs.push(Marker::tick(next, time).record(&topic, self.partition, now));
+        match &self.plan.topics.markers {
+            Some(topic) => product.outputs.push(Marker::tick(next, time).record(topic, self.partition, now)),
+            // At the end of files event time passes for good; where they are followed, nobody could repeat it.
+            None if self.plan.settings.is_finite() => {}
+            None => return Ok(product),
+        }
         let origin = self.origin(now);
         let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
         add(&status.ticks, 1);
@@ -264,7 +283,9 @@ impl Task {
         let mut lap = Lap { clock, status, last: clock.monotonic_nanos() };
         add(&status.records, range.len() as u64);
         let joined = self.join.join(records, range);
+        self.share_room()?;
         add(&status.coerced, joined.coerced);
+        add(&status.keys_cut, joined.keys_cut);
         for (index, letter) in &joined.dead {
             self.set_aside(letter, records, *index, status, now, product);
         }
@@ -275,6 +296,22 @@ impl Task {
         }
         lap.end(1);
         self.carry(joined, Some(records), now, status, &mut lap, product)
+    }
+
+    /// Adds what is known of the templates of log messages.
+    fn find_templates(&mut self, events: EventBatch, status: Option<&Status>) -> EventBatch {
+        let Some(stage) = &mut self.templates else { return events };
+        let events = stage.extend(events);
+        let counts = stage.take_counts();
+        if let Some(status) = status {
+            status.count_templates(&counts);
+        }
+        events
+    }
+
+    /// The stage of templates.
+    pub fn templates(&self) -> Option<&Templates> {
+        self.templates.as_ref()
     }
 
     /// Takes events through the stages behind the join. `records` are those of the batch, if there is one.
@@ -289,9 +326,11 @@ impl Task {
     ) -> Result<ScoredBatch, RunError> {
         status.count_joins(&self.plan.joins, &self.join.take_counts());
         let Joined { events, records: origin, released, .. } = joined;
+        let events = self.find_templates(events, Some(status));
         let none = Records::default();
         let carriers = released.as_ref().or(records).unwrap_or(&none);
-        let enriched = self.enrich.enrich(events).map_err(|error| RunError::enrich(self.partition, error))?;
+        let mut enriched = self.enrich.enrich(events).map_err(|error| RunError::enrich(self.partition, error))?;
+        add(&status.left_out, self.leave_out(&mut enriched));
         add(&status.filtered, enriched.filtered);
         add(&status.duplicate_matches, enriched.duplicates);
         for (row, message) in enriched.failed {
@@ -325,7 +364,8 @@ impl Task {
         status: &Status,
         lap: &mut Lap<'_>,
     ) -> Result<ScoredBatch, RunError> {
-        let Aggregated { events, entities, on_time, windows, .. } = aggregated;
+        let Aggregated { events, entities, on_time, windows, small, .. } = aggregated;
+        add(&status.windows_small, small);
         let records = if windows.is_some() { Vec::new() } else { compose(records, on_time) };
         let mut scored = match &self.model {
             Some(model) => Some(score(model, &events.rows).map_err(|error| RunError::score(model.id(), error))?),

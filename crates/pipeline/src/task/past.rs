@@ -8,19 +8,25 @@ use lapwing_state::{Kind, Snapshot, SnapshotParts};
 use lapwing_vocabulary::{EventTime, Offset, OutputRecord, Records};
 
 use super::Task;
+use super::leave_out::leave_out;
 use crate::aggregate::{Aggregated, Carried, layout_of};
+use crate::enrich::Enriched;
 use crate::error::RunError;
 use crate::join::Joined;
 use crate::marker::{Marker, What};
-use crate::postprocess::{self, Postprocess};
+use crate::postprocess::{self, Postprocess, RecentScores};
 use crate::references::References;
 use crate::score::{Model, ModelSource, score};
 use crate::status::{Status, add};
+use crate::templates::Templates;
 
 /// Section of the reference tables in force: JSON, digest by name.
 const SECTION_TABLES: &str = "tables";
 /// Section of what is joined, and of the events that wait for it.
 const SECTION_JOINS: &str = "joins";
+
+/// Section of the templates of log messages.
+const SECTION_TEMPLATES: &str = "templates";
 
 /// What a replay asks for things of the past.
 #[derive(Clone, Copy)]
@@ -38,13 +44,16 @@ impl Task {
     pub fn replay(&mut self, records: &Records, range: Range<usize>, status: &Status) -> Result<(), RunError> {
         add(&status.replayed, range.len() as u64);
         let joined = self.join.join(records, range);
+        self.share_room()?;
         self.fold(joined)
     }
 
     /// Folds events in silently.
     fn fold(&mut self, joined: Joined) -> Result<(), RunError> {
         self.join.take_counts();
-        let enriched = self.enrich.enrich(joined.events).map_err(|error| RunError::enrich(self.partition, error))?;
+        let events = self.find_templates(joined.events, None);
+        let mut enriched = self.enrich.enrich(events).map_err(|error| RunError::enrich(self.partition, error))?;
+        self.left_out += self.leave_out(&mut enriched);
         let Aggregated { events, entities, .. } = self.aggregate.aggregate(enriched.events)?;
         if let (Some(_), Some(model)) = (&self.postprocess, &self.model) {
             let mut scored = score(model, &events.rows).map_err(|error| RunError::score(model.id(), error))?;
@@ -52,6 +61,16 @@ impl Task {
             self.remember_scores(&entities, &events.times, rate, &mut scored.scores, None)?;
         }
         Ok(())
+    }
+
+    /// Takes out the events that memory is to know nothing of; returns how many.
+    pub(super) fn leave_out(&self, enriched: &mut Enriched) -> u64 {
+        leave_out(enriched, &self.plan.settings.source.key, &self.plan.settings.state.leave_out)
+    }
+
+    /// How many events the replay has left out since it was last asked.
+    pub fn take_left_out(&mut self) -> u64 {
+        std::mem::take(&mut self.left_out)
     }
 
     /// Whether what is remembered depends on the model in force.
@@ -131,6 +150,9 @@ impl Task {
         if self.join.is_there() {
             parts.sections.push((SECTION_JOINS.to_owned(), self.join.encode()));
         }
+        if let Some(stage) = &self.templates {
+            parts.sections.push((SECTION_TEMPLATES.to_owned(), stage.encode()));
+        }
         parts
     }
 
@@ -142,7 +164,8 @@ impl Task {
         let layout = layout_of(&snapshot.header)?;
         if layout.events != self.plan.digest() {
             return Err(
-                "it is of events that are read in another way: [source], [schema], [join] or [enrich] has changed"
+                "it is of events that are read in another way: [source], [schema], [join], [enrich] or state.leave_out \
+                 has changed"
                     .into(),
             );
         }
@@ -161,13 +184,44 @@ impl Task {
             let section = snapshot.section(SECTION_JOINS).map_err(|error| error.to_string())?;
             self.join.recall(section)?;
         }
+        // Where no column of templates was read, none was kept: they begin empty.
+        if let (Some(stage), Ok(section)) = (&mut self.templates, snapshot.section(SECTION_TEMPLATES)) {
+            stage.recall(section)?;
+        }
         self.aggregate.recall(&mut snapshot)
+    }
+
+    /// What an entity's recent scores mean for its next one, at the newest event time; `None` if none are remembered.
+    /// Errors: `State`.
+    pub fn recent_scores(&self, entity: &str) -> Result<Option<RecentScores>, RunError> {
+        let now = self.aggregate.max_seen().unwrap_or_default();
+        let seen = self.postprocess.as_ref().map(|stage| stage.look(entity, now)).transpose()?;
+        Ok(seen.flatten())
+    }
+
+    /// Entities have what the other stages leave of the task's memory.
+    pub(super) fn share_room(&mut self) -> Result<(), RunError> {
+        let Some(room_bytes) = self.room_bytes else { return Ok(()) };
+        let scores = self.postprocess.as_ref().map_or(0, Postprocess::memory_bytes);
+        let joins = self.join.memory_bytes();
+        if joins > room_bytes && !std::mem::replace(&mut self.is_crowded, true) {
+            let partition = self.partition;
+            tracing::warn!(
+                partition,
+                joins,
+                room_bytes,
+                "what is joined takes more than this partition's part of `state.memory`, and cannot go to disk: raise it, \
+                 or lower `max_rows`, `max_bytes` or the interval of the joins"
+            );
+        }
+        Ok(self.aggregate.leave_room(joins + scores)?)
     }
 
     /// Bytes of memory held.
     pub fn memory_bytes(&self) -> usize {
         self.aggregate.memory_bytes()
             + self.join.memory_bytes()
+            + self.templates.as_ref().map_or(0, Templates::memory_bytes)
             + self.postprocess.as_ref().map_or(0, Postprocess::memory_bytes)
     }
 }

@@ -11,6 +11,7 @@ use crate::error::RunError;
 use crate::marker::{Marker, What};
 use crate::status::{PartitionStatus, Status, add};
 use crate::task::{Past, Product, Task};
+use crate::templates::Templates;
 
 /// A partition at work.
 pub(super) struct Running {
@@ -166,6 +167,14 @@ impl Running {
         }
         self.replay_markers(Offset::MAX, past)?;
         self.task.set_model(past.model.cloned());
+        let events = self.task.take_left_out();
+        if events > 0 {
+            tracing::info!(
+                live_from = self.live_from,
+                events,
+                "state is built without these events: `state.leave_out`"
+            );
+        }
         Ok(())
     }
 
@@ -214,6 +223,7 @@ impl Running {
             state_bytes: self.task.memory_bytes() as u64,
             join_rows: self.task.join().rows() as u64,
             join_waiting: self.task.join().waiting() as u64,
+            templates: self.task.templates().map_or(0, Templates::known) as u64,
             snapshot_at_micros: self.snapshot.map(|_| self.snapshot_at),
         }
     }

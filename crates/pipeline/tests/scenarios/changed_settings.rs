@@ -68,4 +68,7 @@ fn state_of_events_that_are_read_in_another_way_is_refused() {
         let fault = taken_up(&before, &after).1.unwrap_err();
         assert!(fault.contains("read in another way"), "{fault}");
     }
+    let interval = "[state]\nleave_out = [{ from = 2026-01-01T00:00:00Z, to = 2026-01-01T00:00:01Z }]\n";
+    let fault = taken_up(&before, &plan(&format!("{HEAD}{OLD}{interval}"), &[])).1.unwrap_err();
+    assert!(fault.contains("state.leave_out has changed"), "{fault}");
 }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use lapwing_pipeline::aggregate::MemoryRoom;
 use lapwing_pipeline::by_hand::HandClock;
 use lapwing_pipeline::join::STREAM_HEADER;
 use lapwing_pipeline::plan::Plan;
@@ -264,6 +265,43 @@ fn what_is_kept_and_what_waits_is_bounded_and_each_bound_is_counted() {
 }
 
 #[test]
+fn memory_bounds_what_is_kept_as_well_as_numbers_do() {
+    let plan = plan(&with_logins("within = \"1h\"\nmax_bytes = \"2KiB\""), &[]);
+    let mut run = Run::new(&plan);
+    run.feed(&(0..50).map(|at| Item::Login { host: 1, at }).collect::<Vec<_>>());
+    let kept = run.task.join().rows();
+    assert!((2..50).contains(&kept) && run.task.join().memory_bytes() <= 2048, "{kept} kept");
+    assert_eq!(run.status.joins()["logins"].evicted, 50 - kept as u64);
+    run.feed(&(50..100).map(|at| Item::Event { host: 1, at }).collect::<Vec<_>>());
+    assert!(run.task.join().waiting() < 50 && run.task.join().memory_bytes() <= 4096);
+    assert_eq!(get(&run.status.hurried), 50 - run.task.join().waiting() as u64);
+    let late: Vec<i64> = run.rows().into_iter().filter_map(|row| row.1).collect();
+    assert!(late.iter().all(|login| *login == 49), "the newest stay: {late:?}");
+}
+
+#[test]
+fn what_is_joined_takes_its_room_from_the_entities() {
+    let features = "[features]\nbytes_5m = { mean = \"bytes\", over = \"5m\" }\n";
+    let plan = plan(&format!("{}{features}", with_logins("before = \"1h\"")), &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let room = |bytes| MemoryRoom { bytes, file: folder.path().join(bytes.to_string()) };
+    let items: Vec<Item> = (0..3000)
+        .flat_map(|number| [Item::Event { host: number, at: 0 }, Item::Login { host: number, at: 0 }])
+        .collect();
+    let run = |room: Option<&MemoryRoom>| {
+        let mut run = Run::new(&plan);
+        run.task = Task::within(&plan, 0, &[], room).unwrap();
+        run.feed(&items);
+        (run.rows(), run.task.aggregate().memory_bytes())
+    };
+    let (rows, all) = run(None);
+    let (small, within) = run(Some(&room(all)));
+    assert_eq!(rows.len(), 3000);
+    assert_eq!(small, rows, "what lies where changes nothing");
+    assert!(within < all, "entities alone would fit: {within} of {all} bytes");
+}
+
+#[test]
 fn a_full_table_refuses_new_keys_and_says_so() {
     let plan = plan(&with_logins("before = \"1s\"").replace("table = true", "table = true\nmax_rows = 2"), &[]);
     let role = |host| Item::Role { host, role: Some("web") };
@@ -273,7 +311,7 @@ fn a_full_table_refuses_new_keys_and_says_so() {
     let dead: Vec<_> = run.outputs.iter().filter(|record| record.topic.ends_with("dead_letters")).collect();
     let why = crate::outputs::header(dead[0], lapwing_vocabulary::dead_letter::HEADER_MESSAGE).unwrap();
     assert_eq!(dead.len(), 1);
-    assert!(why.starts_with("join small.repartitioned[0]@2: the table `roles` has 2 keys already"), "{why}");
+    assert!(why.starts_with("join small.repartitioned[0]@2: the table `roles` is full with 2 keys: raise"), "{why}");
 }
 
 #[test]

@@ -15,6 +15,8 @@ mod dead_letters;
 mod enriched;
 mod alerts;
 mod late;
+mod logs;
+mod left_out;
 mod repeats;
 mod windows;
 mod markers;

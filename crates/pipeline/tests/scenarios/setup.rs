@@ -3,6 +3,7 @@ use std::sync::{Arc, OnceLock};
 
 use lapwing_detect::{Ensemble, ModelColumns, TrainingSet};
 use lapwing_pipeline::by_hand::{ByHand, HandClock};
+use lapwing_pipeline::decode::lines;
 use lapwing_pipeline::decode::schema::{Field, Kind, Schema};
 use lapwing_pipeline::error::RunError;
 use lapwing_pipeline::plan::{Plan, Purpose};
@@ -114,11 +115,15 @@ pub(crate) fn plan(text: &str, tables: &[ReferenceTable]) -> Arc<Plan> {
 
 pub(crate) fn compile(settings: Pipeline, tables: &[ReferenceTable]) -> Result<Arc<Plan>, RunError> {
     let header = match &settings.source.format {
-        Format::Json => None,
+        Format::Json | Format::Lines(_) => None,
         Format::Csv(csv) => csv.columns.clone(),
     };
-    let fields = settings.schema.as_ref().expect("every scenario declares its schema").iter().map(field).collect();
-    Plan::compile(settings.clone(), &Schema { fields }, header, tables, Purpose::Run, &[]).map(Arc::new)
+    let declared = || settings.schema.as_ref().expect("every scenario declares its schema").iter().map(field).collect();
+    let schema = match &settings.source.format {
+        Format::Lines(lines) => lines::schema(lines, &settings.source.key).expect("the layout was checked"),
+        Format::Json | Format::Csv(_) => Schema { fields: declared() },
+    };
+    Plan::compile(settings.clone(), &schema, header, tables, Purpose::Run, &[]).map(Arc::new)
 }
 
 fn field(declared: &SchemaField) -> Field {

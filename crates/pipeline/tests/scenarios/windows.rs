@@ -94,6 +94,20 @@ fn a_tick_closes_windows_and_leaves_a_marker() {
     assert_eq!(markers[0].partition, Some(0));
 }
 
+#[test]
+fn at_the_end_of_files_windows_close_without_a_marker() {
+    let files = "[connect.files]\ninputs = [\"in.jsonl\"]\noutputs = \"out\"\n";
+    let plan = plan(&format!("{HEAD}{MINUTES}{files}"), &[]);
+    let mut hand = by_hand(&plan, &[], None);
+    hand.feed(&[event(1, START, 10), event(2, START + 3 * MINUTE, 10)]).unwrap();
+    while let Some(due) = hand.task().due() {
+        hand.tick(due).unwrap();
+        assert_ne!(hand.task().due(), Some(due), "what was due is done");
+    }
+    assert_eq!(rows(&hand).len(), 2);
+    assert!(of_topic(&hand.outputs, "small.markers").is_empty());
+}
+
 /// A model of minutes in which a few thousand bytes are usual.
 fn model(plan: &Arc<Plan>) -> Arc<Model> {
     fitted(plan, &[], 1)

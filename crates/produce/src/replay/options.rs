@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use lapwing_vocabulary::EventTime;
 
-use crate::error::ProduceError;
+use crate::error::{ProduceError, refuse_first};
 use crate::telemetry::{DEFAULT_HOSTS, DEFAULT_SEED};
 
 /// What the lines of a file are.
@@ -15,7 +15,7 @@ pub enum ReplayFormat {
     Csv,
     /// One JSON object a line, passed through.
     JsonLines,
-    /// Any text, a record a line, passed through.
+    /// Any text, a record a line or some lines, passed through.
     Lines,
 }
 
@@ -71,6 +71,15 @@ pub struct ReplayOptions {
     pub format: ReplayFormat,
     /// Field whose value becomes the record key; `None` is `host_id` for KDD'99, no key for others.
     pub key: Option<String>,
+    /// For raw lines: what in a line is a key, a regular expression such as `blk_-?\d+` (its first group, if it has
+    /// one). A line comes once for each key that it names; one without a key is malformed. `None`: no record has a key.
+    pub key_pattern: Option<String>,
+    /// For raw lines: how the first line of a record begins, a regular expression. Lines that it does not match belong
+    /// to the record before, up to [`RECORD_LINES_MAX`] lines and [`RECORD_BYTES_MAX`] bytes. `None`: each line is one.
+    ///
+    /// [`RECORD_LINES_MAX`]: super::RECORD_LINES_MAX
+    /// [`RECORD_BYTES_MAX`]: super::RECORD_BYTES_MAX
+    pub multiline_start: Option<String>,
     /// Field that holds event time, for CSV and JSON lines. `None`: time follows from `start` and `interval_micros`.
     pub time: Option<String>,
     /// Field that holds the event's identity, for CSV and JSON lines.
@@ -100,6 +109,8 @@ impl ReplayOptions {
             path: path.into(),
             format,
             key: None,
+            key_pattern: None,
+            multiline_start: None,
             time: None,
             id: None,
             order: Order::InOrder,
@@ -117,17 +128,20 @@ impl ReplayOptions {
     pub(crate) fn check(&self) -> Result<(), ProduceError> {
         let has_fields = matches!(self.format, ReplayFormat::Csv | ReplayFormat::JsonLines);
         let is_empty_window = matches!(self.order, Order::Random { window: 0, .. });
-        let faults = [
-            (self.format == ReplayFormat::Lines && self.key.is_some(), "key", "raw lines have no fields; leave it out"),
+        let has_lines = self.format == ReplayFormat::Lines;
+        refuse_first([
+            (has_lines && self.key.is_some(), "key", "raw lines have no fields; give a key pattern"),
+            (
+                !has_lines && self.key_pattern.is_some(),
+                "key pattern",
+                "only raw lines need one; name the field of the key",
+            ),
+            (!has_lines && self.multiline_start.is_some(), "multiline start", "only raw lines may be put together"),
             (!has_fields && self.time.is_some(), "time", "only CSV and JSON lines have a field of time; leave it out"),
             (!has_fields && self.id.is_some(), "id", "only CSV and JSON lines have a field of identity; leave it out"),
             (is_empty_window, "window", "give at least 1 row"),
             (self.interval_micros < 0, "interval", "give zero or more"),
             (self.hosts == 0, "hosts", "give at least 1"),
-        ];
-        match faults.into_iter().find(|(is_wrong, ..)| *is_wrong) {
-            Some((_, option, remedy)) => Err(ProduceError::Option { option, problem: remedy.to_owned() }),
-            None => Ok(()),
-        }
+        ])
     }
 }

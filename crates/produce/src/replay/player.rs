@@ -1,3 +1,6 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -5,9 +8,11 @@ use serde_json::Value;
 
 use lapwing_vocabulary::EventTime;
 
+use super::counts::ReplayCounts;
 use super::kdd::KddRow;
 use super::object::{Object, from_cells, from_json, identity};
 use super::options::{Malformed, ReplayFormat, ReplayOptions};
+use super::pattern::KeyPattern;
 use super::rounds::{Rounds, moved, time_of};
 use super::rows::{Body, Row, Rows};
 use super::shuffle::Shuffle;
@@ -19,42 +24,49 @@ use crate::schema::{FEATURES, HOST_ID, INDEX, LABEL, SEQUENCE_ID, UTC, UUID, hos
 /// A file as events.
 pub struct Replay {
     options: ReplayOptions,
+    key_pattern: Option<KeyPattern>,
 
     rows: Shuffle<Rows>,
     rounds: Rounds,
     calendar: Calendar,
     ids: ChaCha8Rng,
+    /// The line that went out last, and the keys for which it is still to go out.
+    again: (Vec<u8>, VecDeque<Vec<u8>>),
     done: bool,
 
     sequences: Vec<u64>,
     emitted: u64,
     emitted_before_round: u64,
-    skipped: u64,
+    counts: Arc<ReplayCounts>,
 }
 
 impl Replay {
     /// Opens the file. Errors: `Option`, `Open`, `Read`, `Malformed` (of a CSV header).
     pub fn open(options: ReplayOptions) -> Result<Self, ProduceError> {
         options.check()?;
-        let rows = Rows::open(&options)?;
+        let key_pattern = options.key_pattern.as_deref().map(KeyPattern::new).transpose()?;
+        let counts = Arc::new(ReplayCounts::default());
+        let rows = Rows::open(&options, counts.clone())?;
         check_fields(&options, rows.header())?;
         Ok(Self {
             rows: Shuffle::new(rows, options.order, 0),
             rounds: Rounds::default(),
             calendar: Calendar::default(),
             ids: ChaCha8Rng::seed_from_u64(options.seed),
+            again: (Vec::new(), VecDeque::new()),
             done: false,
             sequences: vec![0; if options.format == ReplayFormat::Kdd { options.hosts } else { 0 }],
             emitted: 0,
             emitted_before_round: 0,
-            skipped: 0,
+            counts,
+            key_pattern,
             options,
         })
     }
 
-    /// Malformed lines passed over so far.
-    pub fn skipped(&self) -> u64 {
-        self.skipped
+    /// What has been left out so far. It goes on counting when the replay is handed on.
+    pub fn counts(&self) -> Arc<ReplayCounts> {
+        self.counts.clone()
     }
 
     /// The next row, in this round or the next one.
@@ -68,7 +80,7 @@ impl Replay {
         }
         self.rounds.number += 1;
         self.emitted_before_round = self.emitted;
-        match Rows::open(&self.options) {
+        match Rows::open(&self.options, self.counts.clone()) {
             Ok(rows) => self.rows = Shuffle::new(rows, self.options.order, self.rounds.number),
             Err(fault) => return Some(Err(fault)),
         }
@@ -80,7 +92,7 @@ impl Replay {
         let made = match (self.options.format, row.body) {
             (ReplayFormat::Kdd, Body::Line(bytes)) => self.of_kdd(&bytes, line),
             (ReplayFormat::JsonLines, Body::Line(bytes)) => self.of_json(bytes),
-            (_, Body::Line(bytes)) => Ok(self.of_line(bytes)),
+            (_, Body::Line(bytes)) => self.of_line(bytes),
             (_, Body::Cells(cells)) => {
                 let object = from_cells(self.rows.inner().header(), &cells);
                 self.of_object(object, None)
@@ -122,8 +134,24 @@ impl Replay {
         Ok(Produced { key: Some(key), value, time, label: row.label() })
     }
 
-    fn of_line(&self, value: Vec<u8>) -> Produced {
-        Produced { key: None, value, time: self.numbered_time(), label: Label::Unknown }
+    /// The line for the first of its keys; the others wait.
+    fn of_line(&mut self, value: Vec<u8>) -> Result<Produced, String> {
+        let mut keys: VecDeque<Vec<u8>> = match &self.key_pattern {
+            Some(pattern) => pattern.keys(&value)?.into(),
+            None => VecDeque::new(),
+        };
+        let key = keys.pop_front();
+        if !keys.is_empty() {
+            self.again = (value.clone(), keys);
+        }
+        Ok(Produced { key, value, time: self.numbered_time(), label: Label::Unknown })
+    }
+
+    /// The last line once more, for its next key.
+    fn line_again(&mut self) -> Option<Produced> {
+        let key = self.again.1.pop_front()?;
+        let value = self.again.0.clone();
+        Some(Produced { key: Some(key), value, time: self.numbered_time(), label: Label::Unknown })
     }
 
     fn of_json(&mut self, bytes: Vec<u8>) -> Result<Produced, String> {
@@ -176,13 +204,16 @@ impl Iterator for Replay {
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.done && self.options.limit.is_none_or(|limit| self.emitted < limit) {
-            let event = self.next_row()?.and_then(|row| self.event_of(row));
+            let event = match self.line_again() {
+                Some(event) => Ok(event),
+                None => self.next_row()?.and_then(|row| self.event_of(row)),
+            };
             match event {
                 Ok(event) => {
                     self.emitted += 1;
                     return Some(Ok(event));
                 }
-                Err(ProduceError::Malformed { .. }) if self.options.malformed == Malformed::Skip => self.skipped += 1,
+                Err(ProduceError::Malformed { .. }) if self.options.malformed == Malformed::Skip => self.counts.skip(),
                 Err(fault) => {
                     self.done = true;
                     return Some(Err(fault));

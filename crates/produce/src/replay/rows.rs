@@ -1,10 +1,14 @@
 use std::io::BufRead;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use csv::{ErrorKind, StringRecord};
 
+use super::counts::ReplayCounts;
 use super::input::open;
+use super::multiline::Multiline;
 use super::options::{ReplayFormat, ReplayOptions};
+use super::pattern::compile;
 use crate::error::ProduceError;
 
 /// One row of a file.
@@ -18,7 +22,7 @@ pub(crate) struct Row {
 /// What a row holds.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
-    /// The line without its end.
+    /// The line without its end; or the lines of one record.
     Line(Vec<u8>),
     /// Cells of a CSV row, as many as the header has.
     Cells(StringRecord),
@@ -30,17 +34,24 @@ pub(crate) struct Rows {
     reader: Reader,
     line: u64,
     done: bool,
+    counts: Arc<ReplayCounts>,
 }
 
 enum Reader {
     Lines(Box<dyn BufRead + Send>),
+    Records(Box<Multiline>),
     Csv { reader: Box<csv::Reader<Box<dyn BufRead + Send>>>, header: Vec<String> },
 }
 
 impl Rows {
-    pub(crate) fn open(options: &ReplayOptions) -> Result<Self, ProduceError> {
+    pub(crate) fn open(options: &ReplayOptions, counts: Arc<ReplayCounts>) -> Result<Self, ProduceError> {
+        let start = options.multiline_start.as_deref().map(|start| compile("multiline start", start)).transpose()?;
         let input = open(&options.path)?;
-        let mut rows = Self { path: options.path.clone(), reader: Reader::Lines(input), line: 0, done: false };
+        let reader = match start {
+            Some(start) => Reader::Records(Box::new(Multiline::new(start, input))),
+            None => Reader::Lines(input),
+        };
+        let mut rows = Self { path: options.path.clone(), reader, line: 0, done: false, counts };
         if options.format == ReplayFormat::Csv {
             rows.read_header()?;
         }
@@ -51,7 +62,7 @@ impl Rows {
     pub(crate) fn header(&self) -> &[String] {
         match &self.reader {
             Reader::Csv { header, .. } => header,
-            Reader::Lines(_) => &[],
+            Reader::Lines(_) | Reader::Records(_) => &[],
         }
     }
 
@@ -116,6 +127,21 @@ impl Rows {
         }
     }
 
+    fn next_record(&mut self) -> Option<Result<Row, ProduceError>> {
+        let Reader::Records(reader) = &mut self.reader else { return None };
+        let record = reader.record();
+        self.line = reader.lines();
+        match record {
+            Ok(record) => record.map(|record| {
+                if record.is_cut {
+                    self.counts.cut_one();
+                }
+                Ok(Row { line: record.line, body: Body::Line(record.bytes) })
+            }),
+            Err(source) => Some(Err(self.read_fault(source))),
+        }
+    }
+
     fn next_cells(&mut self) -> Option<Result<Row, ProduceError>> {
         let Reader::Csv { reader, .. } = &mut self.reader else { return None };
         let mut cells = StringRecord::new();
@@ -137,6 +163,7 @@ impl Iterator for Rows {
         match &self.reader {
             _ if self.done => None,
             Reader::Lines(_) => self.next_line(),
+            Reader::Records(_) => self.next_record(),
             Reader::Csv { .. } => self.next_cells(),
         }
     }

@@ -54,6 +54,8 @@ fn raised(number: usize) -> RaisedAlert {
         model: "m@1".into(),
         status: AlertStatus::Open,
         window: None,
+        lines: Vec::new(),
+        templates: Vec::new(),
     };
     RaisedAlert { detected: "2026-01-01T00:00:01.000000Z".into(), latency_ms: Some(12.0), alert }
 }

@@ -74,7 +74,7 @@ fn names_hold_only_what_the_outside_accepts() {
 fn a_wrong_word_is_answered_with_the_right_one() {
     let method = "[detect.d]\ninputs = [\"x\"]\nmethod = \"isolation_forrest\"\n";
     for (more, expected) in [
-        ("format = \"xml\"\n", "1:10 `source.format` cannot be `xml` | allowed: json, csv"),
+        ("format = \"xml\"\n", "1:10 `source.format` cannot be `xml` | allowed: json, csv, lines"),
         (
             method,
             "3:10 `detect.d.method` cannot be `isolation_forrest` \

@@ -182,6 +182,11 @@ fn a_window_takes_only_what_belongs_to_its_kind() {
         "1:2 `window.step` is missing | a length of time, such as step = \"1m\"",
     );
     assert_fault(
+        "[window]\nkind = \"tumbling\"\nsize = \"1m\"\n[window.columns]\nwindow = { counts = \"x\", labels = [\"end\"] }\n",
+        "5:21 `window.columns.window.counts` would give a column `window_end`, which every window has \
+         | give the column another name",
+    );
+    assert_fault(
         "[window]\nkind = \"tumbling\"\nsize = \"1m\"\n[window.columns]\nwindow_end = { count = \"*\" }\n",
         "5:1 a column of a window cannot be called `window_end` | letters, digits and underscores, not a digit first, \
          at most 64; window_start, window_end, window_events, window_seconds are there anyway",
@@ -347,8 +352,13 @@ fn a_type_that_a_detector_raises_names_the_detector_and_its_rate() {
     );
     assert_fault(
         &format!("{detector}[decide.types.t]\nwhen = \"x > 1\"\ndetector = \"spike\"\n"),
-        "6:1 `decide.types.t.detector` goes with `detector` and `alert_rate` together \
-         | `detector` names the one that votes, `alert_rate` the share of normal rows it may flag",
+        "6:1 `decide.types.t.detector` goes with `detector` and one of `alert_rate`, `min_score` \
+         | `detector` names the one that votes; `alert_rate` says which share of normal rows it may flag, `min_score` \
+         from which score on it votes",
+    );
+    assert_fault(
+        &format!("{detector}[decide.types.t]\ndetector = \"spike\"\nalert_rate = 0.1\nmin_score = 0.75\n"),
+        "7:1 `alert_rate` and `min_score` both say from where on the detector votes & 6:1 | remove one of them",
     );
 }
 

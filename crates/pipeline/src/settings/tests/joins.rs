@@ -47,7 +47,7 @@ fn the_topic_of_a_table_is_made_compacted() {
 
 #[test]
 fn what_is_resolved_reads_back_the_same() {
-    let csv = "format = \"csv\"\nkind = \"inner\"\nmatch = \"all\"\non = \"user\"\nwithin = \"5m\"\nmax_rows = 7\n\
+    let csv = "format = \"csv\"\nkind = \"inner\"\nmatch = \"all\"\non = \"user\"\nwithin = \"5m\"\nmax_rows = 7\nmax_bytes = \"3MiB\"\n\
                csv = { header = false, columns = [\"k\", \"t\"], delimiter = \";\" }";
     for settings in [csv, "table = true\nttl = \"7d\"", "before = \"1m\""] {
         let pipeline = accepted(&small_with(&join(settings)));
@@ -73,7 +73,7 @@ fn everything_that_decides_what_is_joined_decides_state_and_nothing_else_does() 
     ] {
         assert_ne!(digest(&other), usual, "{other}");
     }
-    assert_eq!(digest(&join("within = \"5m\"\nmax_rows = 5")), usual);
+    assert_eq!(digest(&join("within = \"5m\"\nmax_rows = 5\nmax_bytes = \"1MiB\"")), usual);
     assert_eq!(digest(&join("within = \"5m\"").replace("topic = \"x\"", "topic = \"other\"")), usual);
     let table = digest(&join("table = true"));
     assert_eq!(digest(&join("table = true\nttl = \"7d\"")), table);

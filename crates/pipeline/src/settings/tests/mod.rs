@@ -2,6 +2,7 @@ mod accepted;
 mod bounds;
 mod contradictions;
 mod joins;
+mod leave_out;
 mod reference;
 mod report;
 mod secrets;

@@ -28,7 +28,7 @@ fn accepts_the_examples_of(document: &str) {
             false => format!("{name}{block}{source}"),
         };
         let variables = |_: &str| Some("x".to_owned());
-        let result = Pipeline::parse_with(&text, "p.toml", &Overrides::default(), &variables);
+        let result = Pipeline::parse_with(&text, "../../pipelines/p.toml", &Overrides::default(), &variables);
         assert!(result.is_ok(), "{}\n{text}", result.unwrap_err());
     }
 }

@@ -51,7 +51,7 @@ const REPORT: &str = r#"pipelines/p.toml:1:8: `name` cannot be `Telemetry`
 pipelines/p.toml:2:1: unknown key `wokers` in a pipeline file
   2 | wokers = 2
     | ^^^^^^
-  hint: did you mean `workers`? allowed: name, workers, processing, commit_interval, max_batch_events, min_batch_events, max_batch_delay, max_record_bytes, source, schema, join, enrich, …
+  hint: did you mean `workers`? allowed: name, workers, processing, commit_interval, max_batch_events, min_batch_events, max_batch_delay, max_record_bytes, source, schema, templates, join, …
 
 pipelines/p.toml:3:19: `commit_interval` is 2m
   3 | commit_interval = "2m"

@@ -39,6 +39,8 @@ pub(crate) type Dress = fn(&[u8]) -> (Option<Vec<u8>>, Vec<Header>);
 struct Changing {
     committed: BTreeMap<Partition, Offset>,
     outputs: Vec<OutputRecord>,
+    /// How many of them a reader from outside can see: those of the last epoch only after the next, or when it waits.
+    readable: usize,
 }
 
 impl Log {
@@ -79,6 +81,7 @@ impl Log {
             // A tick commits what it closed without any record.
             assert!(before <= offset, "partition {partition} is committed at {offset} after {before}");
         }
+        changing.readable = changing.outputs.len();
         changing.outputs.extend(epoch.outputs);
     }
 }
@@ -88,7 +91,8 @@ pub(crate) struct Markers(pub(crate) Arc<Log>);
 
 impl Markers {
     fn of(&self, topic: &str, partition: Partition) -> Vec<OutputRecord> {
-        let outputs = self.0.outputs().into_iter();
+        let readable = self.0.changing.lock().unwrap().readable;
+        let outputs = self.0.outputs().into_iter().take(readable);
         outputs.filter(|record| &*record.topic == topic && record.partition == Some(partition)).collect()
     }
 }
@@ -109,6 +113,12 @@ impl Topics for Markers {
 
     fn list(&mut self) -> Result<Vec<String>, PortError> {
         Ok(Vec::new())
+    }
+
+    fn settle(&mut self, _name: &str, _partition: Partition) -> Result<(), PortError> {
+        let mut changing = self.0.changing.lock().unwrap();
+        changing.readable = changing.outputs.len();
+        Ok(())
     }
 
     fn read(
