@@ -113,6 +113,9 @@ impl ConsumerContext for ConsumerSide {
         let change = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             acknowledge_assignment(consumer);
             Change::Assigned(partitions)
+        } else if consumer.closed() {
+            // The group is left: nobody waits for an acknowledgement any more, and a question would never be answered.
+            Change::Lost(partitions)
         } else if consumer.assignment_lost() || self.closing.load(Ordering::SeqCst) {
             give_up(consumer, &partitions);
             Change::Lost(partitions)
